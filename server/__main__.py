@@ -1,0 +1,186 @@
+"""The command line: flags only; each subcommand's work is in its own module.
+
+`serve` runs on eventlet, which replaces the standard library's blocking calls before anything else is
+imported; no other module names it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import logging
+import os
+import signal
+import socket
+import sys
+import warnings
+from pathlib import Path
+
+MEMORY = ":memory:"
+"""`--data :memory:` keeps rooms only until the server ends."""
+CONNECTIONS_MAX = 4_096
+"""Browsers served at once; each open tab holds one connection."""
+BAD_USE = 2
+"""Exit code: the request itself could not be carried out."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one subcommand and answer its exit code."""
+    words = sys.argv[1:] if arguments is None else arguments
+    flags = parser().parse_args(words or ["serve"])
+    if flags.subcommand == "serve":
+        return serve(flags.host, flags.port, flags.data)
+    return delegate(flags)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every subcommand and flag."""
+    top = argparse.ArgumentParser(
+        prog="follow-the-leader",
+        description="Watch leader-follower replication happen. Without a subcommand: serve.",
+    )
+    choices = top.add_subparsers(dest="subcommand", required=True, metavar="SUBCOMMAND")
+    serving = choices.add_parser("serve", help="start the web server")
+    serving.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    serving.add_argument(
+        "--port", type=port_number, default=5000, help="default: %(default)s; 0: any free one"
+    )
+    serving.add_argument(
+        "--data", metavar="DIR", help=f"where rooms are kept (default: {data_folder()}; {MEMORY}: nowhere)"
+    )
+    running = choices.add_parser("run", help="play a scenario file without a browser")
+    running.add_argument("file", metavar="FILE", type=Path)
+    running.add_argument("--json", action="store_true", help="print the whole outcome as JSON")
+    checking = choices.add_parser("check", help="judge whether a recorded history is linearizable")
+    checking.add_argument("file", metavar="FILE", type=Path)
+    helping = choices.add_parser("help", help="explain the command language")
+    helping.add_argument("topic", metavar="TOPIC", nargs="?")
+    measuring = choices.add_parser("bench", help="measure speed on this machine, beside peers")
+    measuring.add_argument("parts", metavar="PART", nargs="*", help="what to measure (default: everything)")
+    return top
+
+
+def port_number(text: str) -> int:
+    """A port as typed. Raises the error that argparse shows."""
+    if not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text!r}")
+    return int(text)
+
+
+def data_folder() -> Path:
+    """Where this platform keeps a user's application data."""
+    home = Path.home()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = home / "Library" / "Application Support"
+    else:
+        base = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
+    return base / "follow-the-leader"
+
+
+def serve(host: str, port: int, data: str | None) -> int:
+    """Serve until interrupted. Answers 2 when it cannot begin."""
+    warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
+    import eventlet
+
+    eventlet.monkey_patch()
+    import eventlet.wsgi
+
+    from server import store
+
+    try:
+        listener = listen(host, port)
+        kept = store.Store(None if data == MEMORY else Path(data or data_folder()))
+    except (OSError, store.StoreUnusable) as problem:
+        print(problem, file=sys.stderr)
+        return BAD_USE
+    from server import service, web
+
+    logging.basicConfig(format="%(levelname)s: %(message)s")
+    rooms = service.open_rooms(kept)
+    app = web.create_app(rooms, service.CATALOGUE, async_mode="eventlet")
+    web.start_playing(app)
+    signals: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Only noted: raised here, an interrupt would end whichever green thread happens to run.
+        signal.signal(number, lambda number, frame: signals.append(number))
+    print(f"Follow the Leader is at {address(listener)} (Ctrl-C ends it).", flush=True)
+    serving = eventlet.spawn(
+        eventlet.wsgi.server,
+        listener,
+        app,
+        log=logging.getLogger("server.requests"),
+        environ={"wsgi.errors": Ignored()},
+        protocol=type("Protocol", (eventlet.wsgi.HttpProtocol,), {"log_message": Ignored.log_message}),
+        max_size=CONNECTIONS_MAX,
+        debug=False,
+    )
+    while not signals and not serving.dead:
+        eventlet.sleep(0.1)
+    rooms.save()
+    kept.close()
+    if not signals:
+        serving.wait()  # It ended by itself: show why.
+    print("\nThe server has ended." + ("" if data == MEMORY else " Its rooms are kept."), flush=True)
+    return 0
+
+
+class Ignored(io.TextIOBase):
+    """Where the web server may complain of what clients do; faults of ours go through `logging`."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def log_message(self, *arguments: object) -> None:
+        """In the place of the request handler's method that prints."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises `OSError` whose text is a sentence for the person at the terminal.
+
+    Made here because eventlet's own would share a port that another server already has."""
+    try:
+        family, _, _, _, target = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        if os.name == "posix":  # A port left by an ended server may be taken again at once.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(target)
+        listener.listen(128)
+    except OSError as problem:
+        raise OSError(f"Port {port} on {host} cannot be used: {problem.strerror}.") from problem
+    return listener
+
+
+def address(listener: socket.socket) -> str:
+    """The address to open in a browser."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def delegate(flags: argparse.Namespace) -> int:
+    """Hand a subcommand to the module that does it."""
+    if flags.subcommand == "run":
+        from server import run
+
+        return run.run_file(flags.file, as_json=flags.json)
+    if flags.subcommand == "check":
+        from server import guarantees
+
+        return guarantees.run_check(flags.file)
+    if flags.subcommand == "bench":
+        from server import bench
+
+        return bench.main(flags.parts)
+    from server import language
+
+    try:
+        print(language.help_text(flags.topic))
+    except language.LanguageError as problem:
+        print(problem, file=sys.stderr)
+        return BAD_USE
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,170 @@
+"""The follower: takes the leader's log as it comes, and notices when the leader falls silent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from server.cluster.events import ElectionTimerSet, EntryReceived
+from server.cluster.messages import AppendEntries, AppendEntriesReply, NodeId
+from server.cluster.role import Role
+
+if TYPE_CHECKING:
+    from server.cluster.replica import Replica
+    from server.cluster.simulation import Timer
+
+
+class Follower(Role):
+    """Accepts entries from the leader of its term and votes for whoever may replace it."""
+
+    name = "follower"
+
+    def __init__(self, replica: Replica) -> None:
+        super().__init__(replica)
+        self.matched_index = 0
+        """Up to here this log is known to equal the leader's; beyond it may be a divergent tail."""
+        self.owes_reply = False
+        """Whether entries came whose flush the leader has not been told of yet."""
+        self.election_at_us: int | None = None
+        """When it will stand for election unless the leader is heard; `None` under manual failover."""
+        self._election_cause: int | None = None
+        self._election: Timer | None = None
+        self._rings_at_us = 0
+
+    # --- messages ---------------------------------------------------------------------------------
+
+    def on_append_entries(self, source: NodeId, message: AppendEntries) -> None:
+        """Append what follows on from this log; refuse a gap or a conflict (Raft §5.3)."""
+        replica = self.replica
+        replica.recognise(source)
+        self.set_election_timer()
+        log = replica.log
+        previous = message.previous_index
+        if log.term_at(previous) != message.previous_term:
+            self._refuse(source, previous)
+            return
+        last_new = previous + len(message.entries)
+        received = self._receive(message)
+        self.matched_index = max(self.matched_index, last_new)
+        replica.advance_commit(min(message.commit_index, self.matched_index))
+        if received and self.machine.settings.level != "received":
+            self.owes_reply = True
+            replica.flush()
+        else:
+            replica.flush()
+            self.reply()
+
+    def on_term_advanced(self) -> None:
+        """Agreement was with the old term's leader; with the next one it starts from nothing."""
+        self.matched_index = 0
+        self.owes_reply = False
+
+    def on_vote_granted(self) -> None:
+        """Having promised a vote, give the candidate time to win (Raft §5.2)."""
+        self.set_election_timer()
+
+    # --- timers -----------------------------------------------------------------------------------
+
+    def set_election_timer(self) -> None:
+        """Start the silence over, with a fresh random length so that rivals rarely coincide."""
+        machine = self.machine
+        if machine.settings.failover != "automatic" or not machine.is_voter:
+            return
+        self.election_at_us = machine.now_us + machine.draw_election_timeout_us()
+        self._election_cause = machine.record(
+            ElectionTimerSet(machine.name, self.replica.partition, self.election_at_us)
+        )
+        if self._election is not None and self.election_at_us < self._rings_at_us:
+            self._election.cancel()
+            self._election = None
+        if self._election is None:
+            self._wait_for_election()
+
+    def _wait_for_election(self) -> None:
+        # One waiting timer serves all resets to a later time: ringing too early, it is wound up again.
+        assert self.election_at_us is not None
+        self._rings_at_us = self.election_at_us
+        self._election = self.machine.set_timer(
+            self.election_at_us - self.machine.now_us, self._on_election_timer
+        )
+
+    def _on_election_timer(self) -> None:
+        self._election = None
+        assert self.election_at_us is not None
+        if self.machine.now_us < self.election_at_us:
+            self._wait_for_election()
+        else:
+            self.machine.blame(self._election_cause)
+            self.replica.stand()
+
+    def on_settings_changed(self) -> None:
+        """Begin or stop waiting for a silent leader."""
+        if self.machine.settings.failover == "automatic":
+            if self.election_at_us is None:
+                self.set_election_timer()
+        elif self.election_at_us is not None:
+            self.stop()
+            self.machine.record(ElectionTimerSet(self.machine.name, self.replica.partition, None))
+
+    # --- helpers ----------------------------------------------------------------------------------
+
+    def on_flushed(self) -> None:
+        """Tell the leader what is safe here now."""
+        if self.owes_reply:
+            self.reply()
+
+    def on_applied(self) -> None:
+        """Where a copy counts only once it can be read, tell the leader of that too."""
+        if self.machine.settings.level == "applied":
+            self.reply()
+
+    def readable_index(self) -> int:
+        """What is on disk, or what is known to be committed, as the policy says."""
+        return self.replica.readable_index_of_follower()
+
+    def stop(self) -> None:
+        """No more elections from this role."""
+        if self._election is not None:
+            self._election.cancel()
+            self._election = None
+        self.election_at_us = None
+
+    def reply(self) -> None:
+        """Report how far this log equals the leader's, in memory, on disk and readable."""
+        replica, matched = self.replica, self.matched_index
+        if replica.leader is None:
+            return
+        waits_for_flush = self.machine.settings.level != "received"
+        self.owes_reply = waits_for_flush and replica.log.flushed_index < matched
+        replica.send(
+            replica.leader,
+            AppendEntriesReply(
+                replica.term, True, matched,
+                min(matched, replica.log.flushed_index), min(matched, replica.applied_index), 0,
+            ),
+        )  # fmt: skip
+
+    def _receive(self, message: AppendEntries) -> bool:
+        """Take the entries that are new; a conflicting one removes everything from it on."""
+        replica = self.replica
+        log = replica.log
+        received = False
+        for entry in message.entries:
+            held_term = log.term_at(entry.index)
+            if held_term == entry.term:
+                continue
+            if held_term != -1:
+                replica.truncate_from(entry.index, "conflict")
+            log.append(entry)
+            self.machine.record(EntryReceived(self.machine.name, replica.partition, entry))
+            received = True
+        return received
+
+    def _refuse(self, source: NodeId, previous_index: int) -> None:
+        """Say where to look for agreement: before the end of this log, or before the whole stretch of
+        the conflicting term (Raft §5.3, last paragraphs)."""
+        log = self.replica.log
+        if previous_index > log.last_index:
+            hint = log.last_index
+        else:
+            hint = log.first_index_of_term_at(previous_index) - 1
+        self.replica.send(source, AppendEntriesReply(self.replica.term, False, hint, 0, 0, previous_index))

@@ -1,0 +1,64 @@
+"""Is the cluster available, as its clients see it?
+
+Not available: no partition may be without a running leader, and the last operation on the leader's
+path that ended must have been answered. A pending operation says nothing yet. On the leader's path
+are all writes, cas and deletes, and reads sent to a node that led when they were sent. A cas that
+found another value was answered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from server.guarantees.findings import Verdict, seconds
+from server.guarantees.ledger import Life
+from server.guarantees.observed import ObservedCluster
+
+_TITLE = "Available"
+
+
+@dataclass(slots=True)
+class Availability:
+    """Follows leaders and the ends of operations. Called by `Judges`."""
+
+    cluster: ObservedCluster
+    leaders: dict[int, str | None] = field(default_factory=dict)
+    """Partition to its running leader."""
+    leaderless_since_us: dict[int, int] = field(default_factory=dict)
+    unanswered: str | None = None
+    """What the last ended operation did not get; `None` when it was answered."""
+
+    def leaders_changed(self, at_us: int) -> None:
+        """Roles or machines changed: who leads now?"""
+        for number, partition in self.cluster.partitions.items():
+            leader = self.cluster.live_leader(partition)
+            had_one = self.leaders.get(number) is not None
+            if leader is None and had_one:
+                self.leaderless_since_us[number] = at_us
+            if leader is not None or number in self.leaders:
+                self.leaders[number] = leader.node if leader is not None else None
+
+    def ended(self, life: Life) -> None:
+        """An operation is over."""
+        if not life.is_on_leader_path:
+            return
+        is_answered = life.outcome == "ok" or (life.kind == "cas" and life.answered_by is not None)
+        if is_answered:
+            self.unanswered = None
+        elif self.unanswered is None:
+            what = "was refused" if life.outcome == "failed" else "got no answer"
+            self.unanswered = f"{life.label} {what} by {seconds(life.returned_us or 0)}"
+
+    def verdict(self) -> Verdict:
+        """How it stands, with the moment since when: no sentence here changes as time passes."""
+        if not self.leaders:
+            return Verdict(_TITLE, None, "No leader has started yet.")
+        for number, leader in self.leaders.items():
+            if leader is None:
+                where = f" in partition {number}" if len(self.leaders) > 1 else ""
+                since = seconds(self.leaderless_since_us.get(number, 0))
+                return Verdict(_TITLE, False, f"No leader{where} since {since}.")
+        if self.unanswered is not None:
+            return Verdict(_TITLE, False, f"{self.unanswered}, and nothing has succeeded since.")
+        names = [leader for leader in self.leaders.values() if leader is not None]
+        return Verdict(_TITLE, True, f"{' and '.join(dict.fromkeys(names))} leads and answers.")

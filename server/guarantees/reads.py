@@ -1,0 +1,190 @@
+"""Where each read's answer came from, and how old it was.
+
+A read is *stale* when it misses a write that its caller could have relied on: a write to the same
+key that some client had been told succeeded **before the read was called**, that the log that counts
+still holds, and that the answering node had not applied. Being newer than the last acknowledged
+value is not stale, nor is missing a write that was acknowledged while the read was under way, nor
+missing one that was lost (that is the ledger's business).
+
+How stale: `entries` counts the missed acknowledged writes to the key; `staleness_us` is how long
+before the answer the first of them, in log order, was acknowledged to its client; `entries_behind`
+counts the log entries of any key that the leader had applied and the answering node had not.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+
+from server.cluster.events import ReadAnswered
+from server.cluster.messages import NodeId
+from server.guarantees.findings import Finding, counted, seconds, value_text
+from server.guarantees.ledger import Ledger, Life, Shown
+from server.guarantees.observed import ObservedCluster, Partition, Record, Replica
+
+
+@dataclass(slots=True)
+class ReadJudgement:
+    """One answered read beside what the leader of the highest term held at that moment."""
+
+    operation: int
+    key: str
+    node: NodeId
+    value: str | None
+    version: int
+    answered_us: int
+    leader: NodeId | None
+    """The running leader of the highest term; `None` when there was none."""
+    leader_value: str | None
+    leader_version: int
+    stale: bool
+    entries: int
+    """Acknowledged writes to the key that it missed."""
+    staleness_us: int
+    """Since the first missed write was acknowledged; 0 when it missed none."""
+    entries_behind: int
+    """Log entries of any key that the leader had applied and this node had not."""
+    missed: int | None
+    """Operation number of the first missed write."""
+    missed_label: str | None
+    is_dirty: bool
+    """The value came from an entry that the log that counts does not hold."""
+
+    @property
+    def says(self) -> str:
+        """One sentence: what was returned, by whom, and how that compares."""
+        answer = f"{self.node} answered {value_text(self.key, self.value)}"
+        if self.stale:
+            behind = ""
+            if self.leader and self.entries_behind:
+                entries = "entry" if self.entries_behind == 1 else "entries"
+                behind = f"; it was {self.entries_behind:,} log {entries} behind {self.leader}"
+            return (
+                f"{answer} and missed {counted(self.entries, 'acknowledged write')} to {self.key}: "
+                f"{self.missed_label} had been acknowledged {seconds(self.staleness_us)} before{behind}."
+            )
+        if self.is_dirty:
+            return f"{answer} from an entry that is not in the log of {self.leader or 'the last leader'}."
+        if self.leader is None:
+            return f"{answer} while no leader was up."
+        if self.leader != self.node and self.leader_version != self.version:
+            held = value_text(self.key, self.leader_value)
+            return f"{answer} while {self.leader}, the leader, held {held}: no promise was broken."
+        return f"{answer}, the newest there was."
+
+
+@dataclass(slots=True)
+class Reads:
+    """Judges every answered read. Called by `Judges`."""
+
+    cluster: ObservedCluster
+    ledger: Ledger
+    judgements: dict[int, ReadJudgement] = field(default_factory=dict)
+    pending: dict[int, dict[NodeId, ReadJudgement]] = field(default_factory=dict)
+    """Of reads whose client has no answer yet: a retried read may be answered more than once."""
+    stale_count: int = 0
+
+    def answered(self, life: Life, event: ReadAnswered) -> None:
+        """A node answered: note what it showed, and what it should have shown."""
+        partition = self.cluster.partition(event.partition)
+        replica = partition.replica(event.node)
+        record = shown_record(partition, replica, event.key, event.version, event.applied_index)
+        state = replica.log.get(event.applied_index)
+        life.partition = partition.number
+        if state is not None or event.applied_index == 0:  # Otherwise nothing can be said about it.
+            life.answers[event.node] = Shown(
+                life.operation, event.node, event.value, event.version, record, state,
+                partition.number, event.at_us, life.called_us,
+            )  # fmt: skip
+        judgement = self._judge(life, event, partition, replica, record)
+        self.judgements[life.operation] = judgement
+        self.pending.setdefault(life.operation, {})[event.node] = judgement
+
+    def ended(self, life: Life) -> list[Finding]:
+        """The client has its answer: the judgement of that one stands."""
+        candidates = self.pending.pop(life.operation, None)
+        if candidates is None or life.outcome != "ok" or life.answered_by is None:
+            return []
+        judgement = candidates.get(life.answered_by)
+        if judgement is None:
+            return []
+        self.judgements[life.operation] = judgement
+        if not judgement.stale:
+            return []
+        self.stale_count += 1
+        named = (judgement.missed,) if judgement.missed is not None else ()
+        return [Finding("fresh_reads", False, judgement.says, (*named, life.operation))]
+
+    def _judge(
+        self,
+        life: Life,
+        event: ReadAnswered,
+        partition: Partition,
+        replica: Replica,
+        record: Record | None,
+    ) -> ReadJudgement:
+        leader = self.cluster.live_leader(partition)
+        leader_value, leader_version = None, 0
+        if leader is not None:
+            leader_value, held = leader.store.get(life.key, (None, None))
+            leader_version = held.index if held is not None and leader_value is not None else 0
+        position = _position(partition, replica, max(event.applied_index, event.version))
+        missed_count, missed = self._missed(life, position)
+        since_us = 0
+        if missed is not None and missed.returned_us is not None:
+            since_us = event.at_us - missed.returned_us
+        return ReadJudgement(
+            life.operation, life.key, event.node, event.value, event.version, event.at_us,
+            leader.node if leader is not None else None, leader_value, leader_version,
+            missed_count > 0, missed_count, since_us,
+            max(0, leader.applied_index - position) if leader is not None else 0,
+            missed.operation if missed is not None else None,
+            missed.label if missed is not None else None,
+            record is not None and partition.authority is not None
+            and not partition.is_in_authority(record),
+        )  # fmt: skip
+
+    def _missed(self, life: Life, position: int) -> tuple[int, Life | None]:
+        """How many writes to the key, acknowledged before the call, stand after `position` in the
+        log, and the first of them. Costs a bisection and the writes acknowledged during the read."""
+        key = self.ledger.keys.get(life.key)
+        if key is None or not key.order or key.order[-1][0] <= position:
+            return 0, None
+        start = bisect_right(key.order, (position + 1, -1))
+        count = len(key.order) - start
+        for sequence, index in reversed(key.told):
+            if sequence < life.called_sequence:
+                break
+            count -= index > position
+        if count <= 0:
+            return 0, None
+        for place in range(start, len(key.order)):
+            missed = self.ledger.lives[key.order[place][1]]
+            if (missed.returned_sequence or 0) < life.called_sequence:
+                return count, missed
+        return 0, None
+
+
+def _position(partition: Partition, replica: Replica, applied_index: int) -> int:
+    """How far along the log that counts this replica's state stands: what it has applied, but no
+    further than where its log parts from that one."""
+    authority = partition.authority
+    if authority is None or authority is replica or applied_index == 0:
+        return applied_index
+    state = replica.log.get(applied_index)
+    if state is not None and authority.log.get(applied_index) is state:
+        return applied_index
+    return min(applied_index, partition.common_index(authority, replica))
+
+
+def shown_record(
+    partition: Partition, replica: Replica, key: str, version: int, applied_index: int
+) -> Record | None:
+    """The entry that made what a read of `key` saw, a delete included; `None` if there was none."""
+    _, record = replica.store.get(key, (None, None))
+    if record is not None and record.index <= applied_index:
+        return record
+    if version > 0:
+        return replica.log.get(version)
+    state = replica.log.get(applied_index)
+    return partition.newest_write(key, state) if state is not None else None

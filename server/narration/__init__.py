@@ -1,0 +1,11 @@
+"""A run told in sentences: plain ones for everybody, precise ones for those who ask.
+
+`Narrator` is a fold over the trace and knows nothing else. `memory` is what it remembers, `words` how
+names, lists and times are put; `surroundings`, `replication` and `operations` each have one function
+per kind of event that is told.
+"""
+
+from server.narration.narrator import Narrator
+from server.narration.words import Telling
+
+__all__ = ["Narrator", "Telling"]

@@ -1,0 +1,221 @@
+"""What travels on the socket: every message a browser may send, and the shape of every answer.
+
+`read_request` is the one gate: a payload comes out as a checked record or is refused with a sentence
+that names the field at fault. Frames are described as typed dictionaries because they are built by
+the thousand and need no checking.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from server.cluster.commands import CommandRefused
+
+COMMAND_CHARACTERS_MAX = 200
+SPEED_MIN = 0.05
+SPEED_MAX = 20.0
+SETTINGS_MAX = 40
+"""Settings one restart may name."""
+INTEGER_MAX = 2**53 - 1
+"""The largest whole number that a browser can hold exactly."""
+
+Line = Annotated[str, StringConstraints(max_length=COMMAND_CHARACTERS_MAX)]
+Word = Annotated[str, StringConstraints(min_length=1, max_length=40)]
+Whole = Annotated[int, Field(ge=0, le=INTEGER_MAX)]
+
+
+class Request(BaseModel):
+    """Base of all messages from a browser: no extra field, no guessing of types."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class CommandRequest(Request):
+    """A line of the command language, to be carried out now."""
+
+    text: Line
+
+
+class PlaybackRequest(Request):
+    """Play, pause, step by one event, or change the speed (which any of them may do as well)."""
+
+    action: Literal["play", "pause", "step", "speed"]
+    speed: Annotated[float, Field(ge=SPEED_MIN, le=SPEED_MAX, allow_inf_nan=False)] | None = None
+
+
+class RestartRequest(Request):
+    """A new run in the same room. What is not named is as the scenario, or the default run, has it."""
+
+    seed: Whole | None = None
+    settings: Annotated[dict[Word, Word | Whole | bool], Field(max_length=SETTINGS_MAX)] | None = None
+    scenario: Word | None = None
+
+
+class ResyncRequest(Request):
+    """The browser missed a frame and wants everything anew."""
+
+
+class CompleteRequest(Request):
+    """What could follow this beginning of a command?"""
+
+    text: Line
+
+
+REQUESTS: dict[str, type[Request]] = {
+    "command": CommandRequest,
+    "playback": PlaybackRequest,
+    "restart": RestartRequest,
+    "resync": ResyncRequest,
+    "complete": CompleteRequest,
+}
+"""Every message a browser may send, by its event name."""
+
+
+def read_request(name: object, payload: object) -> Request:
+    """The checked record of one message. Raises `CommandRefused` with a sentence naming the field."""
+    kind = REQUESTS.get(name) if isinstance(name, str) else None
+    if kind is None:
+        raise CommandRefused(f"The server knows no such message; it knows {', '.join(REQUESTS)}.")
+    if not isinstance(payload, dict):
+        raise CommandRefused(f"The message {name} takes an object with named fields and nothing else.")
+    try:
+        return kind.model_validate(payload)
+    except ValidationError as problem:
+        raise CommandRefused(_sentence(str(name), kind, problem)) from None
+
+
+def _sentence(name: str, kind: type[Request], problem: ValidationError) -> str:
+    """The first thing wrong with a payload, in words for a person."""
+    error = problem.errors(include_url=False, include_input=False)[0]
+    field = ".".join(str(part)[:40] for part in error["loc"][:2]) or name
+    limits = error.get("ctx", {})
+    match error["type"]:
+        case "missing":
+            return f"The field {field} is missing from the message {name}."
+        case "extra_forbidden":
+            known = ", ".join(kind.model_fields) or "none"
+            return f"The message {name} has no field {field}; its fields: {known}."
+        case "string_too_long":
+            return f"The field {field} may have at most {limits['max_length']} characters."
+        case "literal_error":
+            return f"The field {field} must be {limits['expected']}."
+        case "greater_than_equal" | "less_than_equal" if field == "speed":
+            return f"The speed goes from {SPEED_MIN} to {SPEED_MAX:g}."
+        case "too_long":
+            return f"The field {field} may have at most {limits['max_length']} entries."
+        case _:
+            return f"The field {field} does not fit: {error['msg'].lower()}."
+
+
+# --- from the server -----------------------------------------------------------------------------
+
+
+class StepFrame(TypedDict):
+    """One event and what it changed in the visible state."""
+
+    sequence: int
+    at_us: int
+    name: str
+    cause: int | None
+    patches: list[Any]
+    text: str | None
+    tone: str | None
+
+
+class Narrated(TypedDict):
+    """One event worth telling, without what it changed."""
+
+    sequence: int
+    at_us: int
+    name: str
+    text: str
+    tone: str | None
+
+
+class StartFrame(TypedDict):
+    """What the run began with."""
+
+    seed: int
+    settings: dict[str, str | int | bool]
+    scenario: str | None
+
+
+class ScriptLine(TypedDict):
+    """One line of the scenario being played."""
+
+    text: str
+    done: bool
+
+
+class ScriptFrame(TypedDict):
+    """The scenario being played."""
+
+    title: str
+    lines: list[ScriptLine]
+
+
+class Frame(TypedDict):
+    """What happened since the frame with the number before."""
+
+    number: int
+    now_us: int
+    playing: bool
+    speed: float
+    steps: list[StepFrame]
+    notice: NotRequired[str]
+    """Something to tell the visitor about the room, such as why it stands still."""
+    script_done: NotRequired[int]
+    """How many lines of the scenario's script are done, once some are."""
+
+
+class Keyframe(TypedDict):
+    """Everything visible: enough to start from."""
+
+    number: int
+    now_us: int
+    playing: bool
+    speed: float
+    sequence: int
+    state: dict[str, Any]
+    recent: list[Narrated]
+    start: StartFrame
+    script: ScriptFrame | None
+    notice: NotRequired[str]
+
+
+class Refusal(TypedDict):
+    """Why something was not done, in one sentence; the word at fault where there is one."""
+
+    says: str
+    word: str | None
+    at: int | None
+    fits: list[str]
+
+
+class Answer(TypedDict):
+    """The acknowledgement of every message."""
+
+    ok: bool
+    error: NotRequired[Refusal]
+    completions: NotRequired[list[str]]
+    hint: NotRequired[str]
+
+
+def accepted() -> Answer:
+    """The answer to what was done."""
+    return {"ok": True}
+
+
+def refused(problem: CommandRefused) -> Answer:
+    """The answer to what was not done; language errors also name the word."""
+    return {
+        "ok": False,
+        "error": {
+            "says": str(problem),
+            "word": getattr(problem, "word", None),
+            "at": getattr(problem, "at", None),
+            "fits": list(getattr(problem, "fits", None) or ()),
+        },
+    }

@@ -1,0 +1,418 @@
+"""One room: a visitor's run, played against the wall clock and shown to all of its tabs.
+
+A room turns wall time into virtual time, applies commands one after another, and cuts what happened
+into numbered frames. It knows no clock and no socket: it is told the wall time, and answers with what
+each tab is to be sent. `server.rooms` keeps them all.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from server.cluster.commands import CommandRefused
+from server.cluster.settings import LIMITS as RUN_LIMITS
+from server.protocol import Frame, Keyframe, Narrated, ScriptFrame, StartFrame, StepFrame
+from server.store import Start, StoredCommand, StoredRoom
+
+MICROSECONDS = 1_000_000
+"""In one second."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomLimits:
+    """What a room and all rooms together may use. Reaching one is said in a sentence."""
+
+    rooms_max: int = 500
+    """Rooms in memory; the longest unwatched one makes place for a new one."""
+    connections_max: int = 8
+    """Open tabs of one room."""
+    events_max: int = 500_000
+    """Events of one run; on reaching it the room pauses for good."""
+    commands_max: int = 10_000
+    """Accepted commands of one run."""
+    requests_per_second: float = 50.0
+    requests_burst: float = 100.0
+    """What one connection may ask for at once, refilled at `requests_per_second`."""
+    catch_up_seconds: float = 0.5
+    """The most wall time one tick makes up for: a server that was busy goes on slower, not in a jump."""
+    queue_events_per_tick: int = 2_000
+    """Work of one tick, shared by all rooms that play."""
+    queue_events_per_room_min: int = 50
+    """What a room gets in a tick however many rooms there are."""
+    queue_events_per_slice: int = 200
+    """Work done before sockets are served again."""
+    steps_per_frame_max: int = 400
+    """A frame that would show more is replaced by a keyframe."""
+    quiet_seconds: float = 0.1
+    """How often tabs hear the time while nothing else happens."""
+    keyframe_seconds: float = 0.25
+    """How often a tab that cannot follow is given everything anew."""
+    backlog_max: int = 20
+    """Packets waiting for a slow connection before it is skipped."""
+    recent_max: int = 50
+    """Told events that a keyframe brings."""
+    idle_pause_seconds: float = 300.0
+    """How long a room plays on when its last tab is gone."""
+    idle_unload_seconds: float = 1_800.0
+    """How long it then stays in memory; later it is brought back from the store."""
+    forgotten_seconds: float = 24 * 3600.0
+    """How long a room is kept when its last tab is gone."""
+    note_seconds: float = 5.0
+    """How often a playing room's position is stored."""
+
+
+class StepView(Protocol):
+    """One event of a run, with what it changed and how it is told."""
+
+    @property
+    def sequence(self) -> int: ...
+    @property
+    def at_us(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def cause(self) -> int | None: ...
+    @property
+    def patches(self) -> list[Any]: ...
+    @property
+    def text(self) -> str | None: ...
+    @property
+    def tone(self) -> str | None: ...
+
+
+class RunView(Protocol):
+    """What a room needs of a run (`server.run.Run` is one)."""
+
+    @property
+    def now_us(self) -> int: ...
+    @property
+    def event_count(self) -> int: ...
+    @property
+    def state(self) -> Mapping[str, Any]: ...
+    @property
+    def start(self) -> StartFrame: ...
+    @property
+    def script(self) -> ScriptFrame | None: ...
+    @property
+    def script_done(self) -> int: ...
+    @property
+    def notice(self) -> str | None: ...
+    def next_at_us(self) -> int | None: ...
+    def command(self, text: str) -> None: ...
+    def advance(self, until_us: int) -> None: ...
+    def step(self) -> bool: ...
+    def take_steps(self) -> Sequence[StepView]:
+        """The steps since this was last asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Something for one connection: the name of a socket event and its payload."""
+
+    connection: str
+    event: str
+    payload: Frame | Keyframe
+
+
+@dataclass(slots=True)
+class Tab:
+    """One connection watching a room."""
+
+    connection: str
+    tokens: float
+    refilled_at: float
+    number: int = 0
+    """Of the last frame sent to it."""
+    needs_keyframe: bool = True
+    keyframe_at: float = float("-inf")
+
+    def spend(self, wall: float, limits: RoomLimits) -> None:
+        """Take one token. Raises `CommandRefused` when none is left."""
+        refill = max(0.0, wall - self.refilled_at) * limits.requests_per_second
+        self.tokens = min(limits.requests_burst, self.tokens + refill)
+        self.refilled_at = wall
+        if self.tokens < 1:
+            raise CommandRefused(
+                f"That was too fast: one tab may ask for {limits.requests_per_second:g} things a second. "
+                "Wait a moment and try again."
+            )
+        self.tokens -= 1
+
+
+@dataclass(slots=True)
+class Replay:
+    """What is left to do until a stored room is where it was."""
+
+    commands: deque[StoredCommand]
+    events: int
+    now_us: int
+    playing: bool
+
+
+@dataclass(slots=True)
+class Room:
+    """One visitor's run and how it is played."""
+
+    key: str
+    start: Start
+    run: RunView
+    limits: RoomLimits
+    wall: float
+    """Wall time up to which the run has been played."""
+    seen_at: float
+    """Wall time at which a tab was last connected."""
+    speed: float = 1.0
+    playing: bool = True
+    notice: str | None = None
+    """What the visitor should know about the room, such as why it stands still."""
+    is_over: bool = False
+    """Whether this run cannot go on; the notice says why."""
+    tabs: dict[str, Tab] = field(default_factory=dict)
+    replay: Replay | None = None
+    is_stored: bool = True
+    """Whether the stored commands are still all of the run's."""
+    commands_count: int = 0
+    target_us: float = 0.0
+    """Virtual time the run should have reached by now."""
+    flushed_at: float = 0.0
+    shown: tuple[bool, float, str | None, int] = (True, 1.0, None, 0)
+    """Playing, speed, notice and script lines done as the tabs know them."""
+    noted_at: float = 0.0
+    recent: deque[Narrated] = field(default_factory=deque)
+
+    # --- time ---
+
+    def owe(self, wall: float) -> None:
+        """Note how far the run should be at `wall`: bounded, so that a pause of ours is not a jump."""
+        elapsed = min(max(0.0, wall - self.wall), self.limits.catch_up_seconds)
+        self.wall = wall
+        if self.playing:
+            self.target_us = max(self.target_us, self.run.now_us) + elapsed * self.speed * MICROSECONDS
+
+    def work(self, queue_events: int) -> int:
+        """Play towards the owed time with at most so many events of the queue; answers how many it took.
+
+        A run that cannot keep up goes on later from where it is: it does not pile up a debt."""
+        if self.replay is not None:
+            return self._replay_some(queue_events)
+        if not self.playing:
+            return 0
+        until_us = min(int(self.target_us), RUN_LIMITS.time_us_max)
+        used = self._advance(until_us, queue_events)
+        self._check_limits()
+        return used
+
+    def is_behind(self) -> bool:
+        """Whether there is work left in this tick."""
+        if self.replay is not None:
+            return True
+        next_us = self.run.next_at_us()
+        return self.playing and next_us is not None and next_us <= self.target_us
+
+    def drop_debt(self) -> None:
+        """Forget owed time that could not be played."""
+        if self.is_behind():
+            self.target_us = float(self.run.now_us)
+
+    def _advance(self, until_us: int, queue_events: int) -> int:
+        """Let what is due by `until_us` happen; taking fewer than allowed means that it all has."""
+        for used in range(queue_events):
+            next_us = self.run.next_at_us()
+            if next_us is None or next_us > until_us:
+                self.run.advance(until_us)  # Nothing is due: only the clock moves.
+                return used
+            self.run.step()
+        return queue_events
+
+    def _check_limits(self) -> None:
+        if self.run.event_count >= self.limits.events_max:
+            reason = f"This run has had {self.limits.events_max:,} events, as many as a run may have"
+        elif self.run.now_us >= RUN_LIMITS.time_us_max:
+            hours = RUN_LIMITS.time_us_max // MICROSECONDS // 3600
+            reason = f"This run has lasted {hours} hours, as long as a run may"
+        else:
+            return
+        self.end(f"{reason}. Start a new run to go on.")
+
+    def end(self, says: str) -> None:
+        """This run stands still for good; the room can begin another."""
+        self.playing = False
+        self.replay = None
+        self.is_over = True
+        self.notice = says
+
+    def _replay_some(self, queue_events: int) -> int:
+        """Bring a stored room back, at most so many events at a time."""
+        assert self.replay is not None
+        replay, used = self.replay, 0
+        while replay.commands:
+            command = replay.commands[0]
+            used += self._advance(command.at_us, queue_events - used)
+            if used >= queue_events:
+                return used
+            try:
+                self.run.command(command.text)
+            except CommandRefused as problem:
+                seconds = self.run.now_us / MICROSECONDS
+                self.notice = f"This room came back only as far as {seconds:.1f} s: {problem}"
+                replay.commands.clear()
+                replay.events = replay.now_us = 0
+                break
+            replay.commands.popleft()
+            self.commands_count += 1
+        while self.run.event_count < replay.events and used < queue_events:
+            used += 1
+            if not self.run.step():
+                break
+        if used < queue_events:
+            self._end_replay(replay)
+        return used
+
+    def _end_replay(self, replay: Replay) -> None:
+        """The run is where it was: events of its last instant that were still to come stay so."""
+        next_us = self.run.next_at_us()
+        if next_us is None or next_us > replay.now_us > self.run.now_us:
+            self.run.advance(max(replay.now_us, self.run.now_us))
+        self.target_us = float(self.run.now_us)
+        self.playing = replay.playing
+        self.replay = None
+        self._check_limits()
+
+    # --- what a person asks ---
+
+    def check_ready(self) -> None:
+        """Refuse while the room comes back from the store, and when its run is over."""
+        if self.replay is not None:
+            raise CommandRefused("This room is being brought back. Try again in a moment.")
+        if self.is_over:
+            raise CommandRefused(self.notice or "This run is over. Start a new run to go on.")
+
+    def command(self, text: str) -> StoredCommand:
+        """Carry out one line at this moment. Raises `CommandRefused`; then nothing has changed."""
+        self.check_ready()
+        if self.commands_count >= self.limits.commands_max:
+            raise CommandRefused(
+                f"This run has had {self.limits.commands_max:,} commands, as many as a run may have. "
+                "Start a new run to go on."
+            )
+        # A replay carries a command out after everything that was due at its time, so do so now.
+        self.run.advance(self.run.now_us)
+        at_us = self.run.now_us
+        self.run.command(text)
+        self.commands_count += 1
+        return StoredCommand(at_us, text)
+
+    def step(self) -> None:
+        """Stop playing and let exactly one event of the queue happen."""
+        self.check_ready()
+        self.playing = False
+        if not self.run.step():
+            raise CommandRefused("Nothing is left to happen in this run: give a command.")
+        self.target_us = float(self.run.now_us)
+        self._check_limits()
+
+    def play(self) -> None:
+        """Let time pass."""
+        self.check_ready()
+        self.playing = True
+
+    def pause(self) -> None:
+        """Let time stand still."""
+        if self.replay is not None:
+            self.replay.playing = False
+        self.playing = False
+
+    # --- frames ---
+
+    def flush(self, wall: float, backlog: Callable[[str], int], *, is_urgent: bool) -> list[Delivery]:
+        """What each tab is to be sent now. Urgent: although nothing happened in the run."""
+        steps = self._fresh_steps()
+        is_quiet = self.playing and abs(wall - self.flushed_at) >= self.limits.quiet_seconds
+        shown = (self.playing, self.speed, self.notice or self.run.notice, self.run.script_done)
+        is_due = bool(steps) or is_urgent or is_quiet or shown != self.shown
+        if self.replay is not None or not (is_due or any(tab.needs_keyframe for tab in self.tabs.values())):
+            return []
+        self.flushed_at, self.shown = wall, shown
+        deliveries = []
+        for tab in self.tabs.values():
+            if backlog(tab.connection) > self.limits.backlog_max:
+                tab.needs_keyframe = True  # It reads too slowly: skip it, and start it anew later.
+            elif tab.needs_keyframe or len(steps) > self.limits.steps_per_frame_max:
+                tab.needs_keyframe = True
+                if is_urgent or abs(wall - tab.keyframe_at) >= self.limits.keyframe_seconds:
+                    deliveries.append(self._keyframe(tab, wall))
+            elif is_due:
+                deliveries.append(self._frame(tab, steps))
+        return deliveries
+
+    def _fresh_steps(self) -> list[StepFrame]:
+        fresh: list[StepFrame] = []
+        for step in self.run.take_steps():
+            fresh.append(
+                {
+                    "sequence": step.sequence,
+                    "at_us": step.at_us,
+                    "name": step.name,
+                    "cause": step.cause,
+                    "patches": step.patches,
+                    "text": step.text,
+                    "tone": step.tone,
+                }
+            )
+            if step.text is not None:
+                self.recent.append(
+                    {
+                        "sequence": step.sequence,
+                        "at_us": step.at_us,
+                        "name": step.name,
+                        "text": step.text,
+                        "tone": step.tone,
+                    }
+                )
+        while len(self.recent) > self.limits.recent_max:
+            self.recent.popleft()
+        return fresh
+
+    def _frame(self, tab: Tab, steps: list[StepFrame]) -> Delivery:
+        tab.number += 1
+        frame: Frame = {
+            "number": tab.number,
+            "now_us": self.run.now_us,
+            "playing": self.playing,
+            "speed": self.speed,
+            "steps": steps,
+        }
+        if (notice := self.notice or self.run.notice) is not None:
+            frame["notice"] = notice
+        if self.run.script_done:
+            frame["script_done"] = self.run.script_done
+        return Delivery(tab.connection, "frame", frame)
+
+    def _keyframe(self, tab: Tab, wall: float) -> Delivery:
+        tab.number += 1
+        tab.needs_keyframe = False
+        tab.keyframe_at = wall
+        keyframe: Keyframe = {
+            "number": tab.number,
+            "now_us": self.run.now_us,
+            "playing": self.playing,
+            "speed": self.speed,
+            "sequence": self.run.event_count - 1,
+            "state": dict(self.run.state),
+            "recent": list(self.recent),
+            "start": self.run.start,
+            "script": self.run.script,
+        }
+        if (notice := self.notice or self.run.notice) is not None:
+            keyframe["notice"] = notice
+        return Delivery(tab.connection, "keyframe", keyframe)
+
+    def stored(self) -> StoredRoom:
+        """The room as it is kept, without its commands: they are stored one by one."""
+        playing = self.replay.playing if self.replay is not None else self.playing
+        return StoredRoom(
+            self.key, self.start, self.speed, playing, self.run.event_count, self.run.now_us, self.seen_at
+        )

@@ -1,0 +1,254 @@
+"""Scenario files: a title, a seed, settings, and a script of commands, waits and expectations.
+
+A file is read in full and checked before anything runs; what is wrong is said with the file, the field
+and the word. `ScriptPlayer` plays a script against a run, a stretch at a time, so that the same script
+serves the command line, a room and a lesson.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from server.cluster.commands import Command, CommandRefused
+from server.cluster.settings import LIMITS, Settings
+from server.language import Directive, Expect, Expression, Wait, WaitUntil, parse, read_setting, read_time
+
+if TYPE_CHECKING:
+    from server.run import Run
+
+FILE_BYTES_MAX = 256 * 1024
+"""The largest scenario file that is read."""
+LINES_MAX = 2_000
+"""The longest script."""
+SYSTEMS = ("textbook",)
+"""Whose behaviour a run can have."""
+SEED_MAX = 2**53
+"""Seeds are whole numbers that every tool on the way can hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptLine:
+    """One line of a script. `at_us` is when it is due; `None`: as soon as the line before is done."""
+
+    text: str
+    action: Command | Directive
+    at_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A run that can be told as a story."""
+
+    title: str = "Untitled"
+    about: str = ""
+    system: str = "textbook"
+    seed: int = 1
+    settings: dict[str, str | int | bool] = field(default_factory=dict)
+    """Stored values by spoken name; checked."""
+    script: tuple[ScriptLine, ...] = ()
+
+
+def load_scenario(path: Path) -> Scenario:
+    """Read a scenario file. Raises `CommandRefused` with the file's name, the field and the reason."""
+    try:
+        if path.stat().st_size > FILE_BYTES_MAX:
+            raise CommandRefused(
+                f"{path.name}: larger than {FILE_BYTES_MAX // 1024} KiB, the most a scenario has."
+            )
+        text = path.read_text(encoding="utf-8")
+    except OSError as problem:
+        raise CommandRefused(f"{path}: {problem.strerror}.") from None
+    except UnicodeDecodeError:
+        raise CommandRefused(f"{path.name}: not a text file in UTF-8.") from None
+    return read_scenario(text, path.name)
+
+
+def read_scenario(text: str, name: str) -> Scenario:
+    """Read a scenario from YAML text; `name` is what errors call it."""
+    try:
+        document = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError) as problem:
+        mark = getattr(problem, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise CommandRefused(
+            f"{name}{where}: this is not YAML: {getattr(problem, 'problem', problem)}."
+        ) from None
+    if not isinstance(document, dict):
+        raise CommandRefused(f"{name}: a scenario is a mapping with title, seed, settings and script.")
+    try:
+        return _scenario(document)
+    except CommandRefused as problem:
+        raise CommandRefused(f"{name}: {problem}") from None
+
+
+def _scenario(document: Mapping[Any, Any]) -> Scenario:
+    known = ("title", "about", "system", "seed", "settings", "script")
+    for key in document:
+        if key not in known:
+            raise CommandRefused(f"there is no field {key!r}. Fields: {', '.join(known)}.")
+    system = document.get("system", "textbook")
+    if system not in SYSTEMS:
+        raise CommandRefused(f"system: {system!r} is not known. Systems: {', '.join(SYSTEMS)}.")
+    script = document.get("script", [])
+    if not isinstance(script, list) or len(script) > LINES_MAX:
+        raise CommandRefused(f"script: a list of at most {LINES_MAX} commands.")
+    return Scenario(
+        title=_text(document, "title", "Untitled"),
+        about=_text(document, "about", ""),
+        system=system,
+        seed=check_seed(document.get("seed", 1)),
+        settings=read_settings(document.get("settings", {})),
+        script=tuple(line for number, entry in enumerate(script, 1) for line in _lines(number, entry)),
+    )
+
+
+def _text(document: Mapping[Any, Any], name: str, default: str) -> str:
+    value = document.get(name, default)
+    if not isinstance(value, str) or len(value) > 2_000:
+        raise CommandRefused(f"{name}: a text of at most 2,000 characters.")
+    return value
+
+
+def check_seed(seed: Any) -> int:
+    """A seed as given, when it is one."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= SEED_MAX:
+        raise CommandRefused(f"seed: a whole number from 0 to {SEED_MAX}, not {str(seed)[:40]!r}.")
+    return seed
+
+
+def read_settings(mapping: Any) -> dict[str, str | int | bool]:
+    """Settings as a person writes them (`flush: 50ms`, `idempotent-retries: off`) to stored values."""
+    if not isinstance(mapping, Mapping):
+        raise CommandRefused("settings: a mapping of setting to value.")
+    values: dict[str, str | int | bool] = {}
+    for name, value in mapping.items():
+        # YAML reads `off` as false and `5` as a number: back to words for the language to judge.
+        word = ("on" if value else "off") if isinstance(value, bool) else str(value)
+        spoken, stored = read_setting(str(name), word)
+        values[spoken] = stored
+    Settings().with_values(values)
+    return values
+
+
+def _lines(number: int, entry: Any) -> list[ScriptLine]:
+    at_us: int | None = None
+    texts: list[Any] = [entry]
+    if isinstance(entry, Mapping):
+        if set(entry) != {"at", "do"}:
+            raise CommandRefused(f"script, entry {number}: a timed entry has `at` and `do`.")
+        at_us = read_time(str(entry["at"]))
+        if at_us is None or at_us > LIMITS.time_us_max:
+            raise CommandRefused(f"script, entry {number}: at takes a time such as 1500ms, at most a day.")
+        texts = entry["do"] if isinstance(entry["do"], list) else [entry["do"]]
+    lines = []
+    for text in texts:
+        if not isinstance(text, str):
+            raise CommandRefused(f"script, entry {number}: a command is a text, not {str(text)[:40]!r}.")
+        try:
+            lines.append(ScriptLine(" ".join(text.split()), parse(text), at_us))
+        except CommandRefused as problem:
+            raise CommandRefused(f"script, entry {number} ({text.strip()[:60]!r}): {problem}") from None
+    return lines
+
+
+@dataclass(slots=True)
+class Expectation:
+    """What an `expect` or a `wait until` found."""
+
+    text: str
+    held: bool
+
+
+class ScriptPlayer:
+    """Plays a script against a run. Nothing of it happens before `advance` is called."""
+
+    def __init__(self, run: Run, script: tuple[ScriptLine, ...]) -> None:
+        self.run = run
+        self.script = script
+        self.next_line = 0
+        """How many lines are done."""
+        self.expectations: list[Expectation] = []
+        self._wake_us: int | None = None
+        """While a `wait` or `wait until` lasts: when it ends at the latest."""
+        for line in script:
+            if isinstance(line.action, WaitUntil | Expect):
+                run.watch(line.action.expression)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every line has been played."""
+        return self.next_line >= len(self.script)
+
+    def advance(self, until_us: int) -> None:
+        """Play what is due up to `until_us`, letting the run's time pass as the script says.
+
+        Raises `CommandRefused`, naming the line, when the cluster refuses a command."""
+        while not self.is_done:
+            line = self.script[self.next_line]
+            if line.at_us is not None and self._wake_us is None and not self._wait_for(line, until_us):
+                return
+            if not self._play(line, until_us):
+                return
+            self._wake_us = None
+            self.next_line += 1
+
+    def next_at_us(self) -> int | None:
+        """When the script next wants to act; `None` when it is done."""
+        if self.is_done:
+            return None
+        line = self.script[self.next_line]
+        if self._wake_us is not None:
+            return self._wake_us
+        return max(self.run.now_us, line.at_us or 0)
+
+    def _wait_for(self, line: ScriptLine, until_us: int) -> bool:
+        assert line.at_us is not None
+        if line.at_us < self.run.now_us:
+            at_s, now_s = line.at_us / 1e6, self.run.now_us / 1e6
+            raise CommandRefused(f"{line.text!r} was to happen at {at_s:g} s, but it is {now_s:g} s already.")
+        self.run.advance(min(line.at_us, until_us))
+        return line.at_us <= until_us
+
+    def _play(self, line: ScriptLine, until_us: int) -> bool:
+        """Play one line as far as `until_us`; `True` when it is done."""
+        action, run = line.action, self.run
+        if isinstance(action, Wait):
+            if self._wake_us is None:
+                self._wake_us = run.now_us + action.time_us
+            run.advance(min(self._wake_us, until_us))
+            return self._wake_us <= until_us
+        if isinstance(action, WaitUntil):
+            if self._wake_us is None:
+                self._wake_us = run.now_us + action.within_us
+            return self._wait_until(line, action.expression, until_us)
+        if isinstance(action, Expect):
+            self.expectations.append(
+                Expectation(line.text.removeprefix("expect "), run.holds(action.expression))
+            )
+            return True
+        try:
+            run.execute(action)
+        except CommandRefused as problem:
+            raise CommandRefused(f"line {self.next_line + 1} ({line.text!r}): {problem}") from None
+        return True
+
+    def _wait_until(self, line: ScriptLine, expression: Expression, until_us: int) -> bool:
+        assert self._wake_us is not None
+        end_us = min(self._wake_us, until_us)
+        while not self.run.holds(expression):
+            next_us = self.run.next_at_us()
+            if next_us is not None and next_us <= end_us:
+                self.run.step()
+                continue
+            self.run.advance(end_us)
+            if self._wake_us > until_us:
+                return False
+            if not self.run.holds(expression):
+                self.expectations.append(Expectation(line.text, False))
+            return True
+        return True

@@ -1,0 +1,82 @@
+"""What the web server is made of: rooms that play real runs on the real clock, and what pages look up."""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from typing import Any
+
+from server import language, resources
+from server.cluster.commands import CommandRefused
+from server.cluster.settings import SETTINGS, Settings
+from server.play import Play
+from server.rooms import Rooms
+from server.scenario import Scenario, load_scenario
+from server.store import Start, Store
+from server.web import Catalogue
+
+
+def open_rooms(store: Store) -> Rooms:
+    """Rooms in which the runs of this program are played."""
+    return Rooms(start_play, store, time.time)
+
+
+@cache
+def scenarios() -> dict[str, Scenario]:
+    """Every scenario that comes with the program, by the name of its file; a number in front of the
+    name only gives the order.
+
+    Raises `CommandRefused` for a file that cannot be read: it is ours, so a test sees it first."""
+    files = sorted(resources.folder("lessons").glob("scenes/*.yaml"))
+    return {path.stem.lstrip("0123456789").lstrip("-"): load_scenario(path) for path in files}
+
+
+def start_play(start: Start) -> Play:
+    """The run that a start describes. Raises `CommandRefused` when there is no such run."""
+    if start.scenario is None:
+        return Play(start, None)
+    scenario = scenarios().get(start.scenario)
+    if scenario is None:
+        known = ", ".join(scenarios()) or "none"
+        raise CommandRefused(f"There is no scenario called {start.scenario}. There are: {known}.")
+    return Play(start, scenario)
+
+
+def list_scenarios() -> list[dict[str, Any]]:
+    """What the page offers to start from."""
+    return [
+        {"id": name, "title": scenario.title, "about": scenario.about}
+        for name, scenario in scenarios().items()
+    ]
+
+
+def describe_language() -> dict[str, Any]:
+    """The tables that help and the control panel are made from."""
+    plain = Settings()
+    return {
+        "commands": language.grammar(),
+        "settings": [
+            {
+                "name": row.name,
+                "kind": row.kind,
+                "choices": list(row.choices),
+                "minimum": row.minimum,
+                "maximum": row.maximum,
+                "says": row.says,
+                "per_node": row.per_node,
+                "is_fixed": row.is_fixed,
+                "default": plain.value(row.name),
+            }
+            for row in SETTINGS.values()
+        ],
+    }
+
+
+def complete(text: str) -> tuple[list[str], str]:
+    """The words that could follow a beginning of a command, and a hint."""
+    completion = language.complete(text)
+    return list(completion.words), completion.hint
+
+
+CATALOGUE = Catalogue(list_scenarios, describe_language, complete)
+"""What the pages look up."""

@@ -1,0 +1,189 @@
+"""Keeps rooms on disk so that they survive a restart of the server.
+
+A run is a pure function of its start and its commands, so these are all that is stored: each command
+as it is accepted, with the virtual time it was accepted at. How far the room had come is noted now
+and then; after a crash it comes back at most that much earlier, and never without a command.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+_SCHEMA_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE secret (value BLOB NOT NULL);
+CREATE TABLE room (
+    key TEXT PRIMARY KEY,
+    start TEXT NOT NULL,
+    speed REAL NOT NULL,
+    playing INTEGER NOT NULL,
+    events INTEGER NOT NULL,
+    now_us INTEGER NOT NULL,
+    seen_at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE command (
+    room TEXT NOT NULL REFERENCES room (key) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    at_us INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (room, position)
+) WITHOUT ROWID;
+"""
+
+
+class StoreUnusable(Exception):
+    """The data folder cannot be used. The text is a sentence for the person who runs the server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a run begins with: a scenario, or a seed and settings; `None` and absence mean the default."""
+
+    seed: int | None = None
+    settings: dict[str, str | int | bool] = field(default_factory=dict)
+    scenario: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCommand:
+    """One accepted command and the virtual time at which it was accepted."""
+
+    at_us: int
+    text: str
+
+
+@dataclass(slots=True)
+class StoredRoom:
+    """Everything needed to bring a room back."""
+
+    key: str
+    start: Start
+    speed: float
+    playing: bool
+    events: int
+    """Events the run had when it was last noted; at least those the commands imply."""
+    now_us: int
+    seen_at: float
+    """Wall time at which a tab was last connected."""
+    commands: Sequence[StoredCommand] = ()
+
+
+class Store:
+    """One SQLite file in a data folder, or memory when `folder` is `None`.
+
+    Every method raises `StoreUnusable` when the file cannot be read or written."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._place = "memory" if folder is None else str(folder)
+        with self._guarded():
+            if folder is not None:
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path = ":memory:" if folder is None else folder / "rooms.sqlite"
+            # Whoever calls holds the registry's lock, so threads may share the connection.
+            self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            self._prepare()
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Turn the ways a file can fail into one error with one sentence."""
+        try:
+            yield
+        except (OSError, sqlite3.Error) as problem:
+            raise StoreUnusable(f"Rooms cannot be kept in {self._place}: {problem}.") from problem
+
+    def _prepare(self) -> None:
+        execute = self._database.execute
+        execute("PRAGMA busy_timeout = 2000")
+        execute("PRAGMA journal_mode = WAL")
+        # A power cut may lose the last moments; a crash of the server loses nothing.
+        execute("PRAGMA synchronous = NORMAL")
+        execute("PRAGMA foreign_keys = ON")
+        (version,) = execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            self._database.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;")
+        elif version != _SCHEMA_VERSION:
+            raise sqlite3.DatabaseError("the file was written by another version of this program")
+
+    def secret(self) -> bytes:
+        """The key that room cookies are signed with: made once, kept with the rooms."""
+        with self._guarded():
+            row = self._database.execute("SELECT value FROM secret").fetchone()
+            if row is None:
+                row = (secrets.token_bytes(32),)
+                self._database.execute("INSERT INTO secret VALUES (?)", row)
+            return bytes(row[0])
+
+    def begin(self, room: StoredRoom) -> None:
+        """Store a room at the start of a run: its earlier commands are forgotten."""
+        with self._guarded(), self._database as database:
+            database.execute("BEGIN")
+            database.execute("DELETE FROM room WHERE key = ?", (room.key,))
+            database.execute(
+                "INSERT INTO room VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    room.key,
+                    json.dumps(asdict(room.start)),
+                    room.speed,
+                    room.playing,
+                    room.events,
+                    room.now_us,
+                    room.seen_at,
+                ),
+            )
+
+    def add(self, key: str, position: int, command: StoredCommand) -> None:
+        """Store one accepted command, the `position`-th of its run."""
+        row = (key, position, command.at_us, command.text)
+        with self._guarded():
+            self._database.execute("INSERT INTO command VALUES (?, ?, ?, ?)", row)
+
+    def note(self, room: StoredRoom) -> None:
+        """Store how far the room has come and how it is played; its commands are stored already."""
+        row = (room.speed, room.playing, room.events, room.now_us, room.seen_at, room.key)
+        with self._guarded():
+            self._database.execute(
+                "UPDATE room SET speed = ?, playing = ?, events = ?, now_us = ?, seen_at = ? WHERE key = ?",
+                row,
+            )
+
+    def load(self, key: str) -> StoredRoom | None:
+        """The stored room, or `None`."""
+        with self._guarded():
+            row = self._database.execute("SELECT * FROM room WHERE key = ?", (key,)).fetchone()
+            if row is None:
+                return None
+            commands = self._database.execute(
+                "SELECT at_us, text FROM command WHERE room = ? ORDER BY position", (key,)
+            ).fetchall()
+        _, start, speed, playing, events, now_us, seen_at = row
+        return StoredRoom(
+            key=key,
+            start=Start(**json.loads(start)),
+            speed=speed,
+            playing=bool(playing),
+            events=events,
+            now_us=now_us,
+            seen_at=seen_at,
+            commands=[StoredCommand(at_us, text) for at_us, text in commands],
+        )
+
+    def truncate(self, key: str, position: int) -> None:
+        """Forget the room's commands from `position` on."""
+        with self._guarded():
+            self._database.execute("DELETE FROM command WHERE room = ? AND position >= ?", (key, position))
+
+    def forget_unseen_since(self, wall: float) -> int:
+        """Forget every room whose last tab left before `wall`; answers how many."""
+        with self._guarded():
+            return self._database.execute("DELETE FROM room WHERE seen_at < ?", (wall,)).rowcount
+
+    def close(self) -> None:
+        """Finish; the store cannot be used afterwards."""
+        self._database.close()

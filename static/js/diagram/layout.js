@@ -1,0 +1,302 @@
+// @ts-check
+/**
+ * Where everything on the diagram goes, and the few tools to draw it with.
+ *
+ * One unit is one CSS pixel, more on a big screen and never less: the picture is laid out anew for
+ * its room, so text keeps its size on a phone. Nodes stand in a row, in letter order; where the room
+ * is too narrow they stand in several rows of equal length.
+ */
+
+/**
+ * @typedef {object} Layout
+ * @property {number} width
+ * @property {number} height
+ * @property {boolean} isNarrow a phone: smaller circles, condensed logs
+ * @property {number} zoom CSS pixels in a unit
+ * @property {number} radius of a node's circle
+ * @property {boolean} hasLabelsInside whether role and term fit inside the circle
+ * @property {number} columns nodes in a row
+ * @property {number} rows rows of nodes
+ * @property {number} columnWidth
+ * @property {number} rowHeight from one row of nodes to the next
+ * @property {number} belt height under the circles that belongs to the arrows
+ * @property {number} labelHeight room under a circle for labels that do not fit inside
+ * @property {number} cellRows rows of cells in one log
+ * @property {Record<string, Point & { column: number, row: number }>} nodes
+ * @property {Record<string, Point & { width: number, height: number }>} clients centres
+ */
+
+const MARGIN = 10;
+export const CELL_HEIGHT = 32;
+/** A row of cells with its applied bar and a gap. */
+export const CELL_PITCH = CELL_HEIGHT + 11;
+/** Heading, terms, a note, the store and the discarded tray: everything of a log but its cells. */
+const LOG_LINES_HEIGHT = 118;
+
+/** @param {number} low @param {number} value @param {number} high */
+export const clamp = (low, value, high) => Math.max(low, Math.min(high, value));
+
+/**
+ * @param {number} roomWidth in CSS pixels
+ * @param {number} roomHeight in CSS pixels; the picture may need more, see `Layout.height`
+ * @param {string[]} nodes letters in order
+ * @param {string[]} clients digits in order
+ * @returns {Layout}
+ */
+export function layOut(roomWidth, roomHeight, nodes, clients) {
+  const isNarrow = roomWidth < 620;
+  const zoom = clamp(1, Math.min(roomWidth / 1080, roomHeight / 600), 1.7);
+  const width = roomWidth / zoom;
+  const height = roomHeight / zoom;
+  const most = Math.max(1, Math.floor((width - 2 * MARGIN) / (isNarrow ? 106 : 100)));
+  const rows = Math.ceil(nodes.length / most);
+  const columns = Math.ceil(nodes.length / rows);
+  const columnWidth = Math.min((width - 2 * MARGIN) / columns, 370);
+  const cellRows = columnWidth < 170 ? 2 : 1;
+  const logHeight = LOG_LINES_HEIGHT + cellRows * CELL_PITCH;
+  const client = { width: clientWidth(width, clients.length), height: 44 };
+  const free = height - client.height - 24 - rows * logHeight;
+
+  const radius = isNarrow
+    ? clamp(26, columnWidth * 0.34, 42)
+    : Math.round(clamp(26, Math.min(columnWidth * 0.36, (free / rows) * 0.17), 64));
+  const hasLabelsInside = radius >= 50;
+  const labelHeight = hasLabelsInside ? 4 : 36;
+  const belt = isNarrow || rows > 1 ? 40 : clamp(44, free * 0.16, 96);
+  const rowHeight = 2 * radius + labelHeight + belt + logHeight;
+  const approach = isNarrow ? 74 : clamp(58, height - 24 - client.height - rows * rowHeight, 150);
+  const needed = 12 + client.height + approach + rows * rowHeight;
+  const top = 12 + (isNarrow ? 0 : clamp(0, (height - needed) * 0.4, 60));
+
+  /** @type {Layout} */
+  const layout = {
+    width, height: Math.max(isNarrow ? needed : height, needed), isNarrow, zoom, radius, hasLabelsInside,
+    columns, rows, columnWidth, rowHeight, belt, labelHeight, cellRows, nodes: {}, clients: {},
+  };
+  clients.forEach((id, position) => {
+    layout.clients[id] = { ...client, x: spread(width, clients.length, position, client.width), y: top + client.height / 2 };
+  });
+  const firstY = top + client.height + approach + radius;
+  nodes.forEach((id, position) => {
+    const row = Math.floor(position / columns);
+    const inRow = Math.min(columns, nodes.length - row * columns);
+    const column = position % columns;
+    layout.nodes[id] = { x: Math.round(width / 2 + (column - (inRow - 1) / 2) * columnWidth), y: Math.round(firstY + row * rowHeight), column, row };
+  });
+  return layout;
+}
+
+/** @param {number} width @param {number} count */
+function clientWidth(width, count) {
+  return Math.floor(Math.min(132, (width - 2 * MARGIN) / count - 8));
+}
+
+/** @param {number} width @param {number} count @param {number} position @param {number} own */
+function spread(width, count, position, own) {
+  const pitch = Math.max(own + 8, Math.min((width - 2 * MARGIN) / count, 270));
+  return Math.round(width / 2 + (position - (count - 1) / 2) * pitch);
+}
+
+// --- curves --------------------------------------------------------------------------------------
+
+/**
+ * The arrow between two nodes: an arc under the circles within a row, a bow between rows. Arcs to
+ * farther nodes leave lower and dip deeper, so that they nest instead of crossing.
+ * @param {Layout} layout @param {string} source @param {string} target
+ * @param {boolean} [isInner] the way back, a little inside of the way there
+ * @returns {Curve}
+ */
+export function nodeCurve(layout, source, target, isInner = false) {
+  const a = layout.nodes[source];
+  const b = layout.nodes[target];
+  if (a.row !== b.row) return bow(a, b, layout.radius + 7, isInner ? -0.05 : 0.06);
+  const side = Math.sign(b.x - a.x) || 1;
+  const hops = Math.abs(b.column - a.column);
+  const farness = layout.columns > 2 ? (hops - 1) / (layout.columns - 2) : 0;
+  const [steep, flat] = layout.hasLabelsInside ? [28, 52] : [48, 60];
+  const angle = ((flat + (steep - flat) * farness + (isInner ? 9 : 0)) * Math.PI) / 180;
+  const reach = layout.radius + (isInner ? 4 : 6);
+  const out = Math.sin(angle) * reach;
+  const down = Math.cos(angle) * reach;
+  const bottom = layout.radius + (layout.labelHeight + layout.belt) * (0.46 + 0.46 * farness) * (isInner ? 0.64 : 1);
+  const depth = (bottom - down) / 0.75;
+  const between = Math.abs(b.x - a.x) - 2 * out;
+  const lean = Math.max(4, Math.min(between * (0.3 - 0.22 * farness), 90));
+  return [
+    { x: a.x + side * out, y: a.y + down },
+    { x: a.x + side * (out + lean), y: a.y + down + depth },
+    { x: b.x - side * (out + lean), y: b.y + down + depth },
+    { x: b.x - side * out, y: b.y + down },
+  ];
+}
+
+/** @param {Point} a @param {Point} b @param {number} reach @param {number} bend @returns {Curve} */
+function bow(a, b, reach, bend) {
+  const length = Math.hypot(b.x - a.x, b.y - a.y) || 1;
+  const along = { x: (b.x - a.x) / length, y: (b.y - a.y) / length };
+  const aside = { x: -along.y * bend * length, y: along.x * bend * length };
+  const from = { x: a.x + along.x * reach, y: a.y + along.y * reach };
+  const to = { x: b.x - along.x * reach, y: b.y - along.y * reach };
+  return [from, { x: from.x + (to.x - from.x) / 3 + aside.x, y: from.y + (to.y - from.y) / 3 + aside.y },
+    { x: from.x + ((to.x - from.x) * 2) / 3 + aside.x, y: from.y + ((to.y - from.y) * 2) / 3 + aside.y }, to];
+}
+
+/**
+ * The way from a client down to a node.
+ * @param {Layout} layout @param {string} client @param {string} node @param {number} [aside] pixels to the right
+ * @returns {Curve}
+ */
+export function clientCurve(layout, client, node, aside = 0) {
+  const from = layout.clients[client];
+  const to = layout.nodes[node];
+  const lean = clamp(-layout.radius * 0.45, (from.x - to.x) * 0.12, layout.radius * 0.45) + aside;
+  const start = { x: from.x + aside, y: from.y + from.height / 2 + 3 };
+  const end = { x: to.x + lean, y: to.y - Math.sqrt(layout.radius ** 2 - Math.min(lean ** 2, layout.radius ** 2 * 0.5)) - 12 };
+  const pull = Math.max(24, (end.y - start.y) * 0.55);
+  return [start, { x: start.x, y: start.y + pull }, { x: end.x + lean * 0.4, y: end.y - pull }, end];
+}
+
+/** Whether an address is a client's: digits, where a node's is a letter. @param {string} address */
+export const isClient = (address) => address >= "0" && address <= "9";
+
+/**
+ * The way a message takes; `null` when one of its ends is not on the diagram (any more).
+ * @param {Layout} layout @param {string} source @param {string} target @param {boolean} isReply
+ * @returns {Curve | null}
+ */
+export function messageCurve(layout, source, target, isReply) {
+  if (isClient(source)) return layout.clients[source] && layout.nodes[target] ? clientCurve(layout, source, target) : null;
+  if (isClient(target)) {
+    if (!layout.clients[target] || !layout.nodes[source]) return null;
+    const [a, b, c, d] = clientCurve(layout, target, source, layout.isNarrow ? 9 : 14);
+    return [d, c, b, a];
+  }
+  return layout.nodes[source] && layout.nodes[target] ? nodeCurve(layout, source, target, isReply) : null;
+}
+
+/** The point of a curve at `part` (0 to 1). @param {Curve} curve @param {number} part @returns {Point} */
+export function pointOn([a, b, c, d], part) {
+  const rest = 1 - part;
+  const w0 = rest * rest * rest, w1 = 3 * rest * rest * part, w2 = 3 * rest * part * part, w3 = part * part * part;
+  return { x: w0 * a.x + w1 * b.x + w2 * c.x + w3 * d.x, y: w0 * a.y + w1 * b.y + w2 * c.y + w3 * d.y };
+}
+
+/** @param {Curve} curve */
+export function pathOf([a, b, c, d]) {
+  const at = (/** @type {Point} */ point) => `${point.x.toFixed(1)},${point.y.toFixed(1)}`;
+  return `M${at(a)}C${at(b)} ${at(c)} ${at(d)}`;
+}
+
+// --- drawing -------------------------------------------------------------------------------------
+
+/**
+ * A new SVG element inside `parent`.
+ * @param {string} name @param {Record<string, string | number>} [attributes] @param {Element} [parent]
+ * @returns {SVGElement}
+ */
+export function shape(name, attributes = {}, parent) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const key in attributes) element.setAttribute(key, String(attributes[key]));
+  parent?.append(element);
+  return /** @type {SVGElement} */ (element);
+}
+
+/**
+ * What a person takes hold of: an invisible shape over a figure, with its name for those who do not
+ * see the figure. The words drawn below it are hidden from them, so that nothing is said twice.
+ * @param {"circle" | "rect"} name @param {Element} root the figure so far @param {string} kind
+ */
+export function makeGrip(name, root, kind) {
+  for (const drawn of root.children) drawn.setAttribute("aria-hidden", "true");
+  return shape(name, { class: "grip", tabindex: 0, role: "button", "aria-haspopup": "menu", "data-kind": kind }, root);
+}
+
+/** Sets what differs, so that an unchanged picture costs no repaint. @param {Element} element @param {Record<string, string | number>} attributes */
+export function set(element, attributes) {
+  for (const key in attributes) {
+    const value = String(attributes[key]);
+    if (element.getAttribute(key) !== value) element.setAttribute(key, value);
+  }
+}
+
+/** @param {Element} element @param {string} text */
+export function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** @param {Element} element @param {boolean} isShown */
+export function show(element, isShown) {
+  if (isShown) element.removeAttribute("display");
+  else if (element.getAttribute("display") !== "none") element.setAttribute("display", "none");
+}
+
+export const SANS = '"Inter","Noto Sans",system-ui,sans-serif';
+export const MONO = '"JetBrains Mono","DejaVu Sans Mono",ui-monospace,monospace';
+const pen = document.createElement("canvas").getContext("2d");
+/** @type {Map<string, number>} */
+const widths = new Map();
+
+/** Width of a text in pixels, without touching the page's layout. @param {string} text @param {string} font as in CSS */
+export function textWidth(text, font) {
+  const key = font + text;
+  let width = widths.get(key);
+  if (width === undefined) {
+    if (widths.size > 4000) widths.clear();
+    if (pen) pen.font = font;
+    width = pen ? pen.measureText(text).width : text.length * 7;
+    widths.set(key, width);
+  }
+  return width;
+}
+
+/** The text, shortened with `…` to fit. @param {string} text @param {number} room @param {string} font */
+export function fit(text, room, font) {
+  if (textWidth(text, font) <= room) return text;
+  let length = text.length;
+  while (length > 1 && textWidth(`${text.slice(0, length)}…`, font) > room) length--;
+  return `${text.slice(0, length)}…`;
+}
+
+/**
+ * Elements kept by key: what stays is updated, what is new is made, what is gone waits for reuse.
+ * @template F figure: whatever `make` returns, with its outermost element as `root`
+ */
+export class Keyed {
+  /** @param {() => F & { root: SVGElement }} make */
+  constructor(make) {
+    this.make = make;
+    /** @type {Map<string, F & { root: SVGElement, round: number }>} */
+    this.used = new Map();
+    /** @type {(F & { root: SVGElement, round: number })[]} */
+    this.spare = [];
+    this.round = 0;
+  }
+
+  /**
+   * @template I
+   * @param {Iterable<I>} items
+   * @param {(item: I) => string} keyOf
+   * @param {(figure: F & { root: SVGElement }, item: I, isNew: boolean) => void} draw
+   */
+  update(items, keyOf, draw) {
+    this.round++;
+    for (const item of items) {
+      const key = keyOf(item);
+      let figure = this.used.get(key);
+      const isNew = figure === undefined;
+      if (figure === undefined) {
+        figure = this.spare.pop() ?? Object.assign(this.make(), { round: 0 });
+        this.used.set(key, figure);
+        show(figure.root, true);
+      }
+      figure.round = this.round;
+      draw(figure, item, isNew);
+    }
+    for (const [key, figure] of this.used) {
+      if (figure.round === this.round) continue;
+      this.used.delete(key);
+      this.spare.push(figure);
+      show(figure.root, false);
+    }
+  }
+}

@@ -1,0 +1,297 @@
+// @ts-check
+/**
+ * What lies and travels between machines: links, and the messages on them.
+ *
+ * A message is data with a send and an arrival time, so its place is a function of the shown time
+ * alone. State changes choose what is drawn; between them only positions move.
+ */
+import { leaderOf, replicaOf, duration } from "../store.js";
+import { clientCurve, fit, isClient, Keyed, messageCurve, MONO, nodeCurve, pathOf, pointOn, SANS, set, shape, show, textWidth, write } from "./layout.js";
+
+/** @typedef {import("./layout.js").Layout} Layout */
+/** @typedef {Record<"root" | "line" | "hit" | "spot" | "gap" | "slashes" | "tag", SVGElement>} LinkFigure */
+/** @typedef {{ root: SVGElement, inner: SVGElement, pill: SVGElement, text: SVGElement, cross: SVGElement, hit: SVGElement,
+ *   message: MessageState | null, curve: Curve | null, shownAt: string, size: number }} MessageFigure */
+
+/** How long a message that died stays visible, in virtual time. */
+const FADE_US = 1_800_000;
+/** More messages than an eye can read are drawn without their words. */
+const READABLE_MAX = 26;
+const REPLY_KINDS = new Set(["reply", "vote", "ok", "refused"]);
+const ELECTION_KINDS = new Set(["vote-request", "vote"]);
+
+// --- links ---------------------------------------------------------------------------------------
+
+/** @typedef {{ key: string, source: string, target: string, curve: Curve, class: string, heads: "none" | "end" | "both", broken: boolean, isMarked: boolean, tag: string, name: string }} Link */
+
+export class Links {
+  /** @param {Element} layer @param {Element} handles a layer above it: where links run close, each can still be grasped by its middle */
+  constructor(layer, handles) {
+    /** @type {Keyed<LinkFigure>} */
+    this.figures = new Keyed(() => makeLink(layer));
+    /** @type {Keyed<{ root: SVGElement }>} */
+    this.handles = new Keyed(() => ({ root: shape("circle", { class: "handle", r: 12, "data-kind": "link" }, handles) }));
+  }
+
+  /** @param {ClusterState} state @param {Layout} layout */
+  draw(state, layout) {
+    const links = [...nodeLinks(state, layout), ...clientLinks(state, layout)];
+    this.figures.update(links, (link) => link.key, drawLink);
+    this.handles.update(links, (link) => link.key, ({ root }, link) => {
+      const middle = pointOn(link.curve, 0.5);
+      set(root, { "data-id": link.key, cx: middle.x.toFixed(1), cy: middle.y.toFixed(1) });
+    });
+  }
+}
+
+/** @param {Element} layer @returns {LinkFigure} */
+function makeLink(layer) {
+  const root = shape("g", { role: "button", tabindex: 0, "aria-haspopup": "menu" }, layer);
+  return {
+    root,
+    hit: shape("path", { class: "hit" }, root),
+    spot: shape("circle", { class: "spot", r: 13 }, root),
+    line: shape("path", { class: "line" }, root),
+    gap: shape("circle", { class: "gap", r: 9 }, root),
+    slashes: shape("path", { class: "slashes", d: "M-7,6L-1,-6M1,6L7,-6" }, root),
+    tag: shape("text", { class: "tag" }, root),
+  };
+}
+
+/** @param {LinkFigure} figure @param {Link} link */
+function drawLink(figure, link) {
+  const d = pathOf(link.curve);
+  set(figure.root, { class: `link ${link.class}${link.broken ? " broken" : ""}`, "aria-label": link.name, "data-kind": "link", "data-id": link.key });
+  set(figure.line, { d, "marker-end": link.heads === "none" ? "none" : `url(#head-${link.class})`, "marker-start": link.heads === "both" ? `url(#head-${link.class})` : "none" });
+  set(figure.hit, { d });
+  const middle = pointOn(link.curve, 0.5);
+  show(figure.gap, link.isMarked);
+  show(figure.slashes, link.isMarked);
+  const at = `translate(${middle.x.toFixed(1)},${middle.y.toFixed(1)})`;
+  set(figure.spot, { transform: at });
+  set(figure.gap, { transform: at });
+  set(figure.slashes, { transform: at });
+  write(figure.tag, link.tag);
+  set(figure.tag, { x: Math.round(middle.x), y: Math.round(middle.y - (link.broken ? 12 : 7)) });
+}
+
+/** @param {ClusterState} state @param {Layout} layout @returns {Link[]} */
+function nodeLinks(state, layout) {
+  const nodes = Object.keys(state.nodes).filter((node) => layout.nodes[node]);
+  /** @type {Link[]} */
+  const links = [];
+  for (let i = 0; i < nodes.length; i++) {
+    for (let j = i + 1; j < nodes.length; j++) {
+      const link = nodeLink(state, layout, nodes[i], nodes[j]);
+      if (link) links.push(link);
+    }
+  }
+  return links;
+}
+
+/** The line between two nodes, if any: an election's, a leader's, or a troubled one. @param {ClusterState} state @param {Layout} layout @param {string} a @param {string} b @returns {Link | null} */
+function nodeLink(state, layout, a, b) {
+  const trouble = troubleBetween(state, a, b);
+  const election = electing(state, a, b);
+  const source = election ?? sender(state, a, b);
+  const isWalled = apart(state, a, b);
+  if (source === null && (trouble.tag === "" || isWalled)) return null;
+  const from = source ?? a;
+  const to = from === a ? b : a;
+  const isQuiet = source === null || state.nodes[a].state === "dead" || state.nodes[b].state === "dead";
+  return {
+    key: `${a}-${b}`, source: a, target: b,
+    // The picture of a pair stays the same arc whichever way its arrow points.
+    curve: nodeCurve(layout, from, to),
+    class: election ? "election" : isQuiet ? "quiet" : "replication",
+    heads: election ? "both" : isQuiet ? "none" : "end",
+    // Between the sides of a partition the wall says it all; marks on every link would hide it.
+    broken: trouble.isCut, isMarked: trouble.isCut && !isWalled, tag: isWalled ? "" : trouble.tag,
+    name: `Link ${a} and ${b}${trouble.tag ? `, ${trouble.tag}` : ""}${election ? ", election" : ""}`,
+  };
+}
+
+/** @param {ClusterState} state @param {string} a @param {string} b */
+function troubleBetween(state, a, b) {
+  const there = state.links[`${a}>${b}`];
+  const back = state.links[`${b}>${a}`];
+  const words = [];
+  if (there?.cut && back?.cut) words.push("cut");
+  else if (there?.cut) words.push(`cut ${a} → ${b}`);
+  else if (back?.cut) words.push(`cut ${b} → ${a}`);
+  if (words.length > 0) return { isCut: true, tag: words[0] };
+  const latency = Math.max(there?.latency_us ?? -1, back?.latency_us ?? -1);
+  if (latency >= 0) words.push(duration(latency));
+  const loss = Math.max(there?.loss_percent ?? 0, back?.loss_percent ?? 0);
+  if (loss > 0) words.push(`${loss}% loss`);
+  return { isCut: false, tag: words.join(", ") };
+}
+
+/** Whether a partition keeps two nodes on different sides. @param {ClusterState} state @param {string} a @param {string} b */
+function apart({ groups }, a, b) {
+  return groups !== null && groups.findIndex((group) => group.includes(a)) !== groups.findIndex((group) => group.includes(b));
+}
+
+/** Who asks for or has just won the other's vote: double-headed arrows until it is recognised. @param {ClusterState} state @param {string} a @param {string} b @returns {string | null} */
+function electing(state, a, b) {
+  for (const [one, other] of [[a, b], [b, a]]) {
+    if (state.nodes[one].state !== "up" || state.nodes[other].state === "dead") continue;
+    const replica = replicaOf(state, one);
+    const others = replicaOf(state, other);
+    if (replica.role === "candidate" && state.nodes[other].voter && others.term <= replica.term) return one;
+    if (replica.role === "leader" && replica.votes.length > 1 && others.term <= replica.term && others.leader !== one) return one;
+  }
+  return null;
+}
+
+/** Which of two nodes sends its log to the other. @param {ClusterState} state @param {string} a @param {string} b @returns {string | null} */
+function sender(state, a, b) {
+  const leads = (/** @type {string} */ node) => state.nodes[node].state !== "dead" && replicaOf(state, node).role === "leader";
+  if (leads(a) && leads(b)) return replicaOf(state, a).term >= replicaOf(state, b).term ? a : b;
+  const leader = leads(a) ? a : leads(b) ? b : null;
+  if (leader === null) return leaderOf(state) === null ? formerLeader(state, a, b) : null;
+  const other = leader === a ? b : a;
+  const followed = replicaOf(state, other).leader;
+  // An old leader no longer reaches those who follow a newer one.
+  return followed !== null && followed !== leader && leaderOf(state) !== leader ? null : leader;
+}
+
+/** A dead leader's arrows stay, faint, until somebody else leads. @param {ClusterState} state @param {string} a @param {string} b @returns {string | null} */
+function formerLeader(state, a, b) {
+  const led = (/** @type {string} */ node) => state.nodes[node].state === "dead" && replicaOf(state, node).role === "leader";
+  return led(a) ? a : led(b) ? b : null;
+}
+
+/** @param {ClusterState} state @param {Layout} layout @returns {Link[]} */
+function clientLinks(state, layout) {
+  /** @type {Link[]} */
+  const links = [];
+  for (const client in state.clients) {
+    const { knows, last } = state.clients[client];
+    const operation = last === null ? undefined : state.operations[last];
+    const isPending = operation?.outcome === "pending";
+    const node = isPending ? operation.target : knows;
+    if (node === null || node === undefined || !layout.nodes[node] || !layout.clients[client]) continue;
+    const trouble = troubleBetween(state, client, node);
+    links.push({
+      key: `${client}-${node}`, source: client, target: node, curve: clientCurve(layout, client, node),
+      class: isPending ? (operation.kind === "read" ? "reading" : "writing") : "idle",
+      heads: "end", broken: trouble.isCut, isMarked: trouble.isCut, tag: trouble.tag,
+      name: `Link client ${client} and ${node}${trouble.tag ? `, ${trouble.tag}` : ""}`,
+    });
+  }
+  return links;
+}
+
+// --- messages ------------------------------------------------------------------------------------
+
+export class Messages {
+  /** @param {Element} layer @param {(node: string) => void} onGone told when a message that has the focus is gone, with its target */
+  constructor(layer, onGone) {
+    /** @type {Keyed<MessageFigure>} */
+    this.figures = new Keyed(() => makeMessage(layer));
+    this.onGone = onGone;
+    this.isStill = false;
+  }
+
+  /** @param {ClusterState} state @param {Layout} layout @param {boolean} isStill no motion: each message waits at its own place on the way */
+  draw(state, layout, isStill) {
+    this.isStill = isStill;
+    const messages = Object.values(state.messages);
+    const isCrowded = messages.length > READABLE_MAX * (layout.isNarrow ? 0.5 : 1);
+    const focused = document.activeElement?.getAttribute("data-kind") === "message" ? document.activeElement : null;
+    /** @type {Map<string, number>} */
+    const onWay = new Map();
+    this.figures.update(messages, (message) => String(message.id), (figure, message) => {
+      drawMessage(figure, message, layout, isCrowded);
+      if (!isStill) return;
+      const way = `${message.source}>${message.target}`;
+      const turn = onWay.get(way) ?? 0;
+      onWay.set(way, turn + 1);
+      place(figure, message.dropped_us === null ? [0.5, 0.3, 0.7, 0.15, 0.85][turn % 5] : 0.6, 1);
+    });
+    if (focused && focused.getAttribute("display") === "none") this.onGone(focused.getAttribute("data-target") ?? "");
+  }
+
+  /** Moves every message to where it is at `timeUs`. @param {number} timeUs */
+  move(timeUs) {
+    if (this.isStill) return;
+    for (const figure of this.figures.used.values()) {
+      const { message } = figure;
+      if (message === null || figure.curve === null) continue;
+      const until = message.dropped_us ?? timeUs;
+      const part = Math.max(0, Math.min(1, (Math.min(timeUs, until) - message.sent_us) / Math.max(1, message.arrives_us - message.sent_us)));
+      const age = message.dropped_us === null ? 0 : Math.min(1, (timeUs - message.dropped_us) / FADE_US);
+      place(figure, part, 1 - Math.max(0, age) ** 2);
+    }
+  }
+
+  get count() {
+    return this.figures.used.size;
+  }
+}
+
+/** @param {Element} layer @returns {MessageFigure & { root: SVGElement }} */
+function makeMessage(layer) {
+  const root = shape("g", { role: "button", tabindex: 0, "aria-haspopup": "menu" }, layer);
+  const hit = shape("circle", { class: "hit", r: 13 }, root);
+  const inner = shape("g", {}, root);
+  return {
+    root, hit, inner,
+    pill: shape("rect", { class: "pill" }, inner),
+    text: shape("text", {}, inner),
+    cross: shape("path", { class: "cross", d: "M-6,-6L6,6M6,-6L-6,6" }, inner),
+    message: null, curve: null, shownAt: "", size: 1,
+  };
+}
+
+/** @param {MessageFigure & { root: SVGElement }} figure @param {MessageState} message @param {Layout} layout @param {boolean} isCrowded */
+function drawMessage(figure, message, layout, isCrowded) {
+  if (figure.message === message && figure.curve !== null && figure.root.getAttribute("data-crowd") === `${isCrowded}${layout.width}x${layout.height}`) return;
+  figure.message = message;
+  figure.curve = messageCurve(layout, message.source, message.target, REPLY_KINDS.has(message.kind));
+  figure.shownAt = "";
+  const isDropped = message.dropped_us !== null;
+  const isHeartbeat = message.kind === "heartbeat";
+  const size = layout.isNarrow ? 11 : 12;
+  const font = `600 ${size}px ${ELECTION_KINDS.has(message.kind) ? SANS : MONO}`;
+  const text = isCrowded && !isDropped ? "" : fit(message.label, layout.isNarrow ? 84 : 150, font);
+  const width = text === "" ? 12 : textWidth(text, font) + (message.kind === "reply" ? 12 : 18);
+  const height = text === "" ? 12 : size + (message.kind === "reply" ? 7 : 11);
+  show(figure.root, figure.curve !== null);
+  set(figure.root, {
+    class: `message ${message.kind}${message.success === false ? " no" : ""}${isDropped ? " dropped" : ""}`,
+    "data-kind": "message", "data-id": message.id, "data-target": isClient(message.target) ? message.source : message.target,
+    "data-crowd": `${isCrowded}${layout.width}x${layout.height}`, "aria-label": messageName(message),
+  });
+  show(figure.pill, !isHeartbeat);
+  set(figure.pill, { x: (-width / 2).toFixed(1), y: -height / 2, width: width.toFixed(1), height, rx: height / 2 });
+  write(figure.text, isHeartbeat ? "♥" : text);
+  set(figure.text, { y: (size * 0.36).toFixed(1), "font-size": size });
+  show(figure.cross, isDropped);
+}
+
+/** @param {MessageState} message */
+function messageName({ kind, label, source, target, dropped_us }) {
+  const ends = [source, target].map((end) => (isClient(end) ? `client ${end}` : end)).join(" to ");
+  return `${kind === "heartbeat" ? "heartbeat" : `${kind} ${label}`}, ${ends}${dropped_us === null ? "" : ", dropped"}`;
+}
+
+/** @param {MessageFigure & { root: SVGElement }} figure @param {number} part of the way @param {number} strength 1 fresh, 0 faded */
+function place(figure, part, strength) {
+  if (figure.curve === null) return;
+  const { x, y } = pointOn(figure.curve, part);
+  const at = `translate(${x.toFixed(1)},${y.toFixed(1)})`;
+  if (at !== figure.shownAt) {
+    figure.shownAt = at;
+    figure.root.setAttribute("transform", at);
+  }
+  // A message grows out of its sender and shrinks into its target: at the ends many share one place.
+  const size = Math.min(1, 0.35 + Math.min(part, 1 - part) * 9);
+  if (size !== figure.size) {
+    figure.size = size;
+    figure.inner.setAttribute("transform", size === 1 ? "" : `scale(${size.toFixed(2)})`);
+  }
+  const opacity = strength >= 1 ? "1" : Math.max(0, strength).toFixed(2);
+  if (figure.root.getAttribute("opacity") !== opacity) figure.root.setAttribute("opacity", opacity);
+}

@@ -1,0 +1,284 @@
+// @ts-check
+/**
+ * The page: wires the connection, the run and the widgets together, and owns what they share: the
+ * chosen node, refusals, keys, the theme. What is seldom needed (menus, palette, help, table) is
+ * fetched when it is first asked for.
+ */
+import { connect } from "./connection.js";
+import { Diagram } from "./diagram/diagram.js";
+import { Story } from "./panels/story.js";
+import { Clock, duration, leaderOf, replicaOf, Store } from "./store.js";
+
+const TOAST_MS = 7000;
+const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
+const store = new Store();
+const clock = new Clock();
+/** @type {{ change(): void }[]} */
+const panels = [];
+let isPaintAsked = false;
+/** Whether the next paint shows the first change after a command. */
+let isAnswerDue = false;
+
+// --- what the page offers its widgets -------------------------------------------------------------
+
+/** @type {Page} */
+const page = {
+  store,
+  clock,
+  selected: null,
+  connection: connect({
+    keyframe(keyframe) {
+      store.takeKeyframe(keyframe);
+    },
+    frame(frame) {
+      if (!store.takeFrame(frame)) page.connection.resync();
+    },
+    status: showStatus,
+  }),
+  async send(...texts) {
+    for (const text of texts) {
+      isAnswerDue = true;
+      const answer = await page.connection.command(text);
+      if (!reported(answer)) return false;
+    }
+    return true;
+  },
+  playback(action, speed) {
+    void page.connection.playback(action, speed).then(reported);
+  },
+  async restart(options) {
+    page.select(null);
+    document.querySelector(".side")?.scrollTo({ top: 0 });
+    return reported(await page.connection.restart(options));
+  },
+  subject() {
+    if (store.state === null) return null;
+    if (page.selected !== null && store.state.nodes[page.selected]) return page.selected;
+    return leaderOf(store.state) ?? Object.keys(store.state.nodes)[0] ?? null;
+  },
+  select(node) {
+    page.selected = node;
+    refresh();
+  },
+  say,
+  open(what) {
+    if (what === "palette") void import("./panels/palette.js").then((module) => module.openPalette(page));
+    else if (what === "help") void import("./panels/help.js").then((module) => module.openHelp(page, KEYS, keysAreOn));
+    else void import("./panels/table.js").then((module) => module.toggleTable(page));
+  },
+  nodeActions,
+  menu(title, actions, at) {
+    void import("./panels/menus.js").then((module) => module.openMenu(page, title, actions, at));
+  },
+};
+
+const diagram = new Diagram(byId("diagram"), {
+  redraw,
+  choose(target, at, element) {
+    if (target.kind === "node") page.select(target.id);
+    void import("./panels/menus.js").then((module) => module.openTargetMenu(page, target, at, element));
+  },
+});
+const story = new Story(page);
+panels.push(story);
+
+/** @param {string} node @returns {Action[]} */
+function nodeActions(node) {
+  const { state } = store;
+  if (state === null || !state.nodes[node]) return [];
+  const remove = { label: "Remove", commands: [`remove ${node}`], about: "leaves the cluster for good" };
+  const condition = state.nodes[node].state;
+  if (condition === "dead") return [{ label: "Restart", commands: [`restart ${node}`], about: "comes back with what its disk held" }, remove];
+  const others = Object.keys(state.nodes).filter((other) => other !== node);
+  const isAlone = state.groups?.some((group) => group.length === 1 && group[0] === node) ?? false;
+  const leader = leaderOf(state);
+  /** @type {Action[]} */
+  const actions = [{ label: "Kill", commands: [`kill ${node}`], tone: "danger", about: "loses what is only in memory" }];
+  actions.push(condition === "paused" ? { label: "Resume", commands: [`resume ${node}`] } : { label: "Pause", commands: [`pause ${node}`], about: "stands still and notices nothing" });
+  actions.push(isAlone ? { label: "Reconnect", commands: ["heal"] } : { label: "Isolate", commands: [`partition ${node} | ${others.join(" ")}`], about: "cut off from the other nodes" });
+  actions.push({ label: "Slow", more: slowActions(node, others, state) });
+  if (node !== leader) actions.push({ label: "Promote", commands: [`promote ${node}`], about: "leader by decree, however stale" });
+  if (leader !== null && node !== leader) actions.push({ label: "Switch over", commands: [`switchover ${node}`], about: "planned: catches up first" });
+  if (leader !== null && node !== leader && replicaOf(state, node).role === "leader") actions.push({ label: "Rejoin", commands: [`rejoin ${node}`] });
+  return [...actions, remove];
+}
+
+/** @param {string} node @param {string[]} others @param {ClusterState} state @returns {Action[]} */
+function slowActions(node, others, state) {
+  const spoken = (/** @type {string} */ name, /** @type {number} */ times) => `${(Number(state.settings[name]) * times) / 1000}ms`;
+  const links = (/** @type {number} */ times) => others.map((other) => `latency ${node} ${other} ${spoken("latency", times)}`);
+  return [
+    { label: "Slow network", commands: links(4), about: `${duration(Number(state.settings.latency) * 4)} to every other node` },
+    { label: "Slow disk", commands: [`set flush 1s on ${node}`], about: "a flush takes 1 s" },
+    { label: "Slow to apply", commands: [`set apply 1s on ${node}`], about: "each entry takes 1 s until it can be read" },
+    { label: "Normal speed", commands: [...links(1), `set flush ${spoken("flush", 1)} on ${node}`, `set apply ${spoken("apply", 1)} on ${node}`] },
+  ];
+}
+
+/** @param {Answer} answer */
+function reported(answer) {
+  if (!answer.ok) say(answer.error?.says ?? "The server refused this without giving a reason.", "bad");
+  return answer.ok;
+}
+
+/** Shows a sentence for a few seconds. @param {string} sentence @param {Tone} [tone] */
+function say(sentence, tone = "info") {
+  const toasts = byId("toasts");
+  const same = [...toasts.children].find((toast) => toast.firstElementChild?.textContent === sentence);
+  same?.remove();
+  const toast = document.createElement("div");
+  toast.dataset.tone = tone;
+  const words = document.createElement("p");
+  words.textContent = sentence;
+  const close = document.createElement("button");
+  close.type = "button";
+  close.textContent = "×";
+  close.setAttribute("aria-label", "Dismiss");
+  close.addEventListener("click", () => toast.remove());
+  toast.append(words, close);
+  toasts.append(toast);
+  while (toasts.childElementCount > 3) toasts.firstElementChild?.remove();
+  setTimeout(() => toast.remove(), TOAST_MS);
+}
+
+let trouble = "";
+
+/** @param {ConnectionStatus} status @param {string} says */
+function showStatus(status, says) {
+  trouble = status === "open" ? "" : says;
+  document.body.dataset.connection = status;
+  showBanner();
+}
+
+/** The failed link, or else what the server has to say about the room. */
+function showBanner() {
+  const banner = byId("banner");
+  const says = trouble || store.notice;
+  banner.hidden = says === "";
+  banner.classList.toggle("notice", trouble === "");
+  if (banner.textContent !== says) banner.textContent = says;
+}
+
+// --- painting -------------------------------------------------------------------------------------
+
+store.subscribe(() => {
+  clock.follow(store, performance.now());
+  refresh();
+});
+
+/** Brings every panel up to date and the diagram at the next paint. */
+function refresh() {
+  if (page.selected !== null && store.state && !store.state.nodes[page.selected]) page.selected = null;
+  for (const panel of panels) panel.change();
+  showBanner();
+  redraw();
+}
+
+function redraw() {
+  if (isPaintAsked) return;
+  isPaintAsked = true;
+  requestAnimationFrame(paint);
+}
+
+/** @param {number} atMs */
+function paint(atMs) {
+  isPaintAsked = false;
+  const { state } = store;
+  if (state === null) return;
+  const timeUs = clock.read(atMs);
+  diagram.draw(state, page.selected, timeUs);
+  story.tick(timeUs, atMs);
+  if (isAnswerDue && state.command !== lastCommand) {
+    isAnswerDue = false;
+    performance.mark("painted");
+  }
+  lastCommand = state.command;
+  if (clock.isMoving) redraw();
+}
+
+/** @type {string | null} */
+let lastCommand = null;
+
+// --- keys -----------------------------------------------------------------------------------------
+
+const click = (/** @type {string} */ id) => () => document.getElementById(id)?.click();
+const focus = (/** @type {string} */ id) => () => {
+  const field = document.getElementById(id);
+  field?.focus();
+  if (field instanceof HTMLInputElement) field.select();
+};
+
+/** @type {(KeyHelp & { run: Record<string, (key: string) => void> })[]} */
+const KEYS = [
+  { keys: "Space", says: "Play or pause the run", run: { " ": click("play") } },
+  { keys: ".", says: "Step to the next event", run: { ".": click("step") } },
+  { keys: "w", says: "Write: go to the value", run: { w: focus("value") } },
+  { keys: "r", says: "Read the key", run: { r: () => void page.send(`read ${readKey()}`) } },
+  { keys: "k", says: "Kill the chosen node, or the leader", run: { k: () => void page.send(`kill ${page.selected ?? "leader"}`) } },
+  { keys: "1 – 9", says: "Choose a node", run: Object.fromEntries([..."123456789"].map((digit) => [digit, choose])) },
+  { keys: "Esc", says: "Choose no node, close what is open", run: { Escape: () => page.select(null) } },
+  { keys: "Ctrl K or /", says: "Type a command", run: { "/": () => page.open("palette") } },
+  { keys: "t", says: "The diagram as a table, and back", run: { t: () => page.open("table") } },
+  { keys: "e", says: "List the events", run: { e: click("show-events") } },
+  { keys: "d", says: "Dark or light", run: { d: click("switch-theme") } },
+  { keys: "?", says: "This help", run: { "?": () => page.open("help") } },
+];
+
+/** @param {string} digit */
+function choose(digit) {
+  const node = Object.keys(store.state?.nodes ?? {})[Number(digit) - 1];
+  if (node) page.select(node);
+}
+
+function readKey() {
+  const field = document.getElementById("key");
+  return field instanceof HTMLInputElement && field.value.trim() ? field.value.trim() : "x";
+}
+
+/** Whether keys without Ctrl do anything; remembered, because they get in the way of some. */
+const keysAreOn = {
+  get: () => localStorage.getItem("keys") !== "off",
+  set: (/** @type {boolean} */ isOn) => localStorage.setItem("keys", isOn ? "on" : "off"),
+};
+
+document.addEventListener("keydown", (event) => {
+  const target = event.target instanceof Element ? event.target : document.body;
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
+    event.preventDefault();
+    page.open("palette");
+    return;
+  }
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat && event.key !== "." || !keysAreOn.get()) return;
+  if (target.closest("input:not([type=radio]), textarea, select, dialog, [popover], [contenteditable]")) return;
+  // A button or link under the focus keeps its own Space; a radio keeps its own keys.
+  if (event.key === " " && target.closest("button, a, summary, [role=button], input")) return;
+  const run = KEYS.find((entry) => event.key in entry.run)?.run[event.key];
+  if (run === undefined) return;
+  event.preventDefault();
+  run(event.key);
+});
+
+// --- header and theme -----------------------------------------------------------------------------
+
+const prefersDark = matchMedia("(prefers-color-scheme: dark)");
+const isDark = () => (document.documentElement.dataset.theme ?? (prefersDark.matches ? "dark" : "light")) === "dark";
+const showTheme = () => byId("switch-theme").setAttribute("aria-pressed", String(isDark()));
+
+byId("switch-theme").addEventListener("click", () => {
+  const theme = isDark() ? "light" : "dark";
+  document.documentElement.dataset.theme = theme;
+  // A cookie, so that the next page is painted right from the start.
+  document.cookie = `theme=${theme}; path=/; max-age=31536000; samesite=strict`;
+  showTheme();
+});
+prefersDark.addEventListener("change", showTheme);
+showTheme();
+byId("open-help").addEventListener("click", () => page.open("help"));
+byId("open-palette").addEventListener("click", () => page.open("palette"));
+
+// --- what this page has besides -------------------------------------------------------------------
+
+const { Panel } = document.body.dataset.page === "home" ? await import("./panels/home.js") : await import("./panels/controls.js");
+panels.push(new Panel(page));
+refresh();

@@ -1,0 +1,307 @@
+// @ts-check
+/**
+ * The panel beside the diagram: how the cluster behaves, what the clients ask, what the chosen node
+ * holds. Everything it does is a command; everything it shows is read back from the run.
+ */
+import { behind, duration, lastIndex, leaderOf, majority, replicaOf, roleLabels } from "../store.js";
+
+const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
+const field = (/** @type {string} */ id) => /** @type {HTMLInputElement} */ (document.getElementById(id));
+const list = (/** @type {string} */ id) => /** @type {HTMLSelectElement} */ (document.getElementById(id));
+
+const LATENCIES_US = [20_000, 100_000, 300_000, 600_000, 1_500_000];
+const LOSSES = [0, 5, 20, 50];
+/** Operations per second of each client, as `load` says them. */
+const LOADS = { gentle: { writes: 1, reads: 1 }, busy: { writes: 8, reads: 8 } };
+
+export class Panel {
+  /** @type {string} */
+  #client = "1";
+  /** @type {ClusterState | null} */
+  #drawn = null;
+  /** @type {string | null} */
+  #subject = null;
+
+  /** @param {Page} page */
+  constructor(page) {
+    this.page = page;
+    for (const group of document.querySelectorAll("[data-setting]")) {
+      group.addEventListener("change", (event) => {
+        const { value } = /** @type {HTMLInputElement} */ (event.target);
+        void this.#try(`set ${group.getAttribute("data-setting")} ${value}`);
+      });
+    }
+    this.#listenToOperations();
+    this.#listenToCluster();
+  }
+
+  #listenToOperations() {
+    const key = () => field("key").value.trim();
+    onSubmit("write-form", async () => {
+      const value = field("value");
+      if (await this.page.send(`write ${key()} ${value.value.trim()} by ${this.#client}`) && /^\d{1,8}$/.test(value.value)) value.value = String(Number(value.value) + 1);
+    });
+    onSubmit("read-form", () => void this.page.send(`read ${key()} by ${this.#client}`));
+    onSubmit("cas-form", () => void this.page.send(`cas ${key()} ${field("expected").value.trim()} ${field("replacement").value.trim()} by ${this.#client}`));
+    byId("delete").addEventListener("click", () => void this.page.send(`delete ${key()} by ${this.#client}`));
+    list("reads").addEventListener("change", () => void this.#try(`set reads ${list("reads").value}`));
+    field("key").addEventListener("input", () => this.#nameKey());
+    byId("clients").addEventListener("change", (event) => {
+      this.#client = /** @type {HTMLInputElement} */ (event.target).value;
+    });
+    byId("load").addEventListener("change", (event) => void this.#load(/** @type {HTMLInputElement} */ (event.target).value));
+  }
+
+  #listenToCluster() {
+    const { page } = this;
+    byId("heal").addEventListener("click", () => void page.send("heal"));
+    list("latency").addEventListener("change", () => void this.#try(`set latency ${Number(list("latency").value) / 1000}ms`));
+    list("loss").addEventListener("change", () => void this.#try(`loss all ${list("loss").value}%`));
+    byId("add-node").addEventListener("click", () => {
+      const letter = freeLetter(page.store.state);
+      if (letter === null) page.say("A cluster here has at most nine nodes.", "bad");
+      else void page.send(`add ${letter}`);
+    });
+    const start = () => page.store.start;
+    byId("end-script").addEventListener("click", () => void page.restart({}));
+    byId("reset").addEventListener("click", () => void page.restart(start().scenario ? { scenario: /** @type {string} */ (start().scenario) } : { seed: start().seed, settings: start().settings }));
+    byId("new-seed").addEventListener("click", () => void page.restart({ seed: start().seed + 1, settings: start().settings }));
+    byId("scenarios").addEventListener("click", () => void this.#chooseScenario());
+  }
+
+  /** Sends a command; on a refusal the control goes back to what holds. @param {string} text */
+  async #try(text) {
+    if (await this.page.send(text)) return;
+    this.#drawn = null;
+    this.change();
+  }
+
+  /** @param {string} level */
+  async #load(level) {
+    if (level === "off") return void (await this.#try("load stop"));
+    const { writes, reads } = LOADS[level === "busy" ? "busy" : "gentle"];
+    const clients = Object.keys(this.page.store.state?.clients ?? {});
+    await this.page.send(...clients.map((client, position) => (position % 2 === 0 ? `load writes ${writes}/s by ${client}` : `load reads ${reads}/s by ${client}`)));
+  }
+
+  async #chooseScenario() {
+    const { page } = this;
+    try {
+      const response = await fetch("/scenarios.json");
+      if (!response.ok) throw new Error(response.statusText);
+      const scenarios = /** @type {{ id: string, title: string, about: string }[]} */ (await response.json());
+      if (scenarios.length === 0) return page.say("The server offers no scenarios.");
+      page.menu("Start a scenario", scenarios.map(({ id, title, about }) => ({ label: title, about, run: () => void page.restart({ scenario: id }) })), byId("scenarios"));
+    } catch {
+      page.say("The list of scenarios could not be fetched.", "bad");
+    }
+  }
+
+  // --- showing ------------------------------------------------------------------------------------
+
+  change() {
+    const { state } = this.page.store;
+    const subject = this.page.subject();
+    if (state === null) return;
+    const before = this.#drawn;
+    this.#drawn = state;
+    if (before?.settings !== state.settings || before?.nodes !== state.nodes) this.#drawSettings(state);
+    if (before?.clients !== state.clients) this.#drawClients(state);
+    if (before?.links !== state.links || before?.settings !== state.settings) drawNetwork(state);
+    if (before?.nodes !== state.nodes || before?.groups !== state.groups || subject !== this.#subject) {
+      this.#subject = subject;
+      this.#drawInspector(state, subject);
+      const letter = freeLetter(state);
+      setText(byId("add-node"), letter === null ? "Add a node" : `Add ${letter}`);
+    }
+    this.#drawScript();
+  }
+
+  /** @param {ClusterState} state */
+  #drawSettings(state) {
+    for (const group of document.querySelectorAll("[data-setting]")) {
+      const value = String(state.settings[group.getAttribute("data-setting") ?? ""]);
+      for (const radio of group.querySelectorAll("input")) radio.checked = radio.value === value;
+    }
+    setText(byId("replication-hint"), replicationHint(state));
+    setText(byId("failover-hint"), failoverHint(state));
+    this.#nameKey();
+  }
+
+  #nameKey() {
+    const { state } = this.page.store;
+    if (state === null) return;
+    const key = field("key").value.trim() || "x";
+    setText(byId("delete-key"), key);
+    const routes = [["leader", "the leader"], ["any", "any node"], ["round-robin", "each in turn"], ...Object.keys(state.nodes).map((node) => [node, node])];
+    fill(list("reads"), routes.map(([value, words]) => [value, `${key} from ${words}`]), String(state.settings.reads));
+  }
+
+  /** @param {ClusterState} state */
+  #drawClients(state) {
+    const host = byId("clients");
+    const clients = Object.keys(state.clients);
+    if (!state.clients[this.#client]) this.#client = clients[0] ?? "1";
+    if (host.childElementCount !== clients.length) {
+      host.replaceChildren(...clients.map((client) => {
+        const label = document.createElement("label");
+        const radio = document.createElement("input");
+        Object.assign(radio, { type: "radio", name: "client", value: client, checked: client === this.#client });
+        radio.setAttribute("aria-label", `Client ${client}`);
+        const words = document.createElement("span");
+        words.textContent = client;
+        label.append(radio, words);
+        return label;
+      }));
+    }
+    const busiest = Math.min(...Object.values(state.clients).flatMap(({ load }) => [load.write ?? Infinity, load.read ?? Infinity]));
+    const level = busiest === Infinity ? "off" : busiest >= 1e6 / LOADS.gentle.writes ? "gentle" : "busy";
+    for (const radio of byId("load").querySelectorAll("input")) radio.checked = radio.value === level;
+  }
+
+  /** @param {ClusterState} state @param {string | null} node */
+  #drawInspector(state, node) {
+    byId("inspector").hidden = node === null;
+    if (node === null) return;
+    setText(byId("inspector-title"), `Node ${node} · ${roleLabels(state)[node]}${state.nodes[node].state === "paused" ? " · paused" : ""}`);
+    const facts = nodeFacts(state, node);
+    const host = byId("inspector-facts");
+    if (host.childElementCount !== facts.length * 2) host.replaceChildren(...facts.flatMap(() => [document.createElement("dt"), document.createElement("dd")]));
+    facts.flat().forEach((text, position) => setText(host.children[position], text));
+    this.#drawActions(node);
+  }
+
+  /** @param {string} node */
+  #drawActions(node) {
+    const host = byId("inspector-actions");
+    const actions = this.page.nodeActions(node);
+    const signature = `${node}: ${actions.map((action) => action.label).join()}`;
+    if (host.dataset.for === signature) return;
+    // Keep the keyboard where it was when "Kill" becomes "Restart" under it.
+    const position = [...host.children].indexOf(/** @type {Element} */ (document.activeElement));
+    host.dataset.for = signature;
+    host.replaceChildren(...actions.map((action) => this.#makeButton(node, action.label, action.tone === "danger")));
+    if (position >= 0) /** @type {HTMLElement | undefined} */ (host.children[Math.min(position, host.childElementCount - 1)])?.focus();
+  }
+
+  /** @param {string} node @param {string} label @param {boolean} isDangerous */
+  #makeButton(node, label, isDangerous) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = isDangerous ? "button kill" : "button";
+    button.textContent = label;
+    button.addEventListener("click", () => {
+      // Looked up again: what it sends depends on the cluster as it is now.
+      const action = this.page.nodeActions(node).find((candidate) => candidate.label === label);
+      if (action?.commands) void this.page.send(...action.commands);
+      else if (action?.more) this.page.menu(`${label} ${node}`, action.more, button);
+    });
+    return button;
+  }
+
+  #drawScript() {
+    const { script } = this.page.store;
+    const host = byId("script");
+    host.hidden = script === null;
+    if (script === null) return;
+    const signature = script.title + script.lines.map((line) => line.done).join();
+    if (host.dataset.for === signature) return;
+    host.dataset.for = signature;
+    setText(byId("script-title"), script.title);
+    byId("script-lines").replaceChildren(...script.lines.map(({ text, done }) => {
+      const item = document.createElement("li");
+      item.className = done ? "done" : "";
+      const mark = document.createElement("span");
+      mark.textContent = done ? "✓" : "·";
+      const code = document.createElement("code");
+      code.textContent = text;
+      item.append(mark, code);
+      return item;
+    }));
+    const next = host.querySelector("li:not(.done)");
+    if (next instanceof HTMLElement) byId("script-lines").scrollTop = next.offsetTop - 60;
+  }
+}
+
+/** @param {string} form @param {() => void} action */
+function onSubmit(form, action) {
+  byId(form).addEventListener("submit", (event) => {
+    event.preventDefault();
+    action();
+  });
+}
+
+/** @param {Element} element @param {string} text */
+function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** Makes a list's options what they should be, without disturbing one that is open. @param {HTMLSelectElement} select @param {string[][]} options @param {string} value */
+function fill(select, options, value) {
+  const isKnown = options.some(([candidate]) => candidate === value);
+  const all = isKnown ? options : [[value, value], ...options];
+  if ([...select.options].map((option) => option.value + option.text).join() !== all.map((option) => option.join("")).join()) {
+    select.replaceChildren(...all.map(([candidate, words]) => new Option(words, candidate)));
+  }
+  if (select.value !== value) select.value = value;
+}
+
+/** @param {ClusterState | null} state */
+function freeLetter(state) {
+  return [..."ABCDEFGHI"].find((letter) => state !== null && !state.nodes[letter]) ?? null;
+}
+
+/** @param {ClusterState} state */
+function drawNetwork(state) {
+  const latency = Number(state.settings.latency);
+  const choices = [...new Set([...LATENCIES_US, latency])].sort((a, b) => a - b);
+  fill(list("latency"), choices.map((us) => [String(us), duration(us)]), String(latency));
+  const loss = Math.max(0, ...Object.values(state.links).map((link) => link.loss_percent));
+  const losses = [...new Set([...LOSSES, loss])].sort((a, b) => a - b);
+  fill(list("loss"), losses.map((percent) => [String(percent), percent === 0 ? "none" : `${percent} %`]), String(loss));
+}
+
+/** @param {ClusterState} state */
+function replicationHint(state) {
+  const { settings } = state;
+  const done = { received: "has received the write", applied: "has applied the write" }[String(settings.level)] ?? "has the write on disk";
+  const followers = Number(settings["semi-sync-followers"]);
+  const { needed, voters } = majority(state);
+  switch (settings.replication) {
+    case "semi-sync": return `The leader answers OK once ${followers === 1 ? "one follower" : `${followers} followers`} ${followers === 1 ? done : done.replace("has", "have")}.`;
+    case "quorum": return `The leader answers OK once a majority, ${needed} of ${voters}, ${done}.`;
+    case "sync": return `The leader answers OK once every follower ${done}: one dead follower blocks all writes.`;
+    default: return "The leader answers OK before any follower has the write.";
+  }
+}
+
+/** @param {ClusterState} state */
+function failoverHint({ settings }) {
+  if (settings.failover === "manual") return "When the leader dies, nobody takes over until you promote a node.";
+  const shortest = Number(settings["election-timeout-min"]) / 1e6;
+  const longest = Number(settings["election-timeout-max"]) / 1e6;
+  return `Followers hold an election after ${shortest === longest ? shortest : `${shortest}–${longest}`} s without a heartbeat.`;
+}
+
+/** @param {ClusterState} state @param {string} node @returns {string[][]} */
+function nodeFacts(state, node) {
+  const replica = replicaOf(state, node);
+  const leader = leaderOf(state);
+  const own = state.nodes[node].settings;
+  const stored = Object.entries(replica.store).map(([key, { value }]) => `${key}=${value}`).join(" ");
+  const facts = [
+    ["term", String(replica.term)],
+    ["log / on disk", `${lastIndex(replica)} / ${replica.flushed_index}`],
+    ["committed / applied", `${replica.commit_index} / ${replica.applied_index}`],
+    ["store", stored === "" ? "empty" : stored],
+  ];
+  if (node === leader) {
+    const slowest = Object.keys(state.nodes).filter((other) => other !== node && state.nodes[other].state !== "dead").sort((a, b) => behind(state, b) - behind(state, a))[0];
+    if (slowest) facts.push([`lag of ${slowest}`, entries(behind(state, slowest))]);
+  } else facts.push(["behind the leader", leader === null ? "no leader" : entries(behind(state, node))]);
+  for (const name of ["flush", "apply"]) if (own[name] !== undefined) facts.push([`${name} takes`, duration(Number(own[name]))]);
+  return facts;
+}
+
+/** @param {number} count */
+const entries = (count) => `${count} ${count === 1 ? "entry" : "entries"}`;

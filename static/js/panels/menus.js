@@ -1,0 +1,138 @@
+// @ts-check
+/**
+ * Menus: what can be done to a node, a link, a message or a client. Actions are data; choosing one
+ * sends its commands. While a message's menu is open the run waits, for it would arrive meanwhile.
+ */
+import { duration, roleLabels } from "../store.js";
+
+/** @param {Page} page @param {Target} target @param {Point} at @param {Element} element what gets the focus back */
+export function openTargetMenu(page, target, at, element) {
+  const { state } = page.store;
+  if (state === null) return;
+  switch (target.kind) {
+    case "node": return void openMenu(page, `Node ${target.id} · ${roleLabels(state)[target.id]}`, page.nodeActions(target.id), at, element);
+    case "client": return void openMenu(page, `Client ${target.id}`, clientActions(target.id), at, element);
+    case "link": return void openMenu(page, linkTitle(target), linkActions(target, state), at, element);
+    case "message": {
+      const message = state.messages[target.id];
+      if (message && message.dropped_us === null) openMessageMenu(page, message, at, element);
+    }
+  }
+}
+
+/** @param {Page} page @param {MessageState} message @param {Point} at @param {Element} element */
+function openMessageMenu(page, message, at, element) {
+  const wasPlaying = page.store.isPlaying;
+  if (wasPlaying) page.playback("pause");
+  const menu = openMenu(page, `${message.kind} ${message.kind === "heartbeat" ? "" : message.label} · ${message.source} → ${message.target}`, [
+    { label: "Drop", commands: [`drop message ${message.id}`], tone: "danger" },
+    { label: "Delay 1 s", commands: [`delay message ${message.id} 1s`] },
+    { label: "Duplicate", commands: [`duplicate message ${message.id}`] },
+    { label: "Deliver now", commands: [`deliver message ${message.id}`] },
+  ], at, element);
+  menu.addEventListener("toggle", (event) => {
+    if (wasPlaying && /** @type {ToggleEvent} */ (event).newState === "closed") page.playback("play");
+  });
+}
+
+/** @param {string} client @returns {Action[]} */
+function clientActions(client) {
+  return [
+    { label: "Read x", commands: [`read x by ${client}`] },
+    { label: "Write steadily", commands: [`load writes 2/s by ${client}`], about: "two writes a second" },
+    { label: "Read steadily", commands: [`load reads 2/s by ${client}`], about: "two reads a second" },
+    { label: "Stop the load", commands: [`load stop by ${client}`] },
+  ];
+}
+
+const spoken = (/** @type {string} */ end) => (end >= "0" && end <= "9" ? `client ${end}` : end);
+
+/** @param {{ source: string, target: string }} link */
+const linkTitle = ({ source, target }) => `Link ${spoken(source)} – ${spoken(target)}`;
+
+/** @param {{ source: string, target: string }} link @param {ClusterState} state @returns {Action[]} */
+function linkActions({ source, target }, state) {
+  const a = spoken(source);
+  const b = spoken(target);
+  const there = state.links[`${source}>${target}`];
+  const back = state.links[`${target}>${source}`];
+  const slow = Number(state.settings[source === a ? "latency" : "client-latency"]) * 4;
+  /** @type {Action[]} */
+  const actions = [];
+  if (!there?.cut || !back?.cut) actions.push({ label: "Cut", commands: [`cut ${a} ${b}`], tone: "danger" });
+  if (!there?.cut) actions.push({ label: `Cut only ${a} → ${b}`, commands: [`cut ${a} -> ${b}`] });
+  if (!back?.cut) actions.push({ label: `Cut only ${b} → ${a}`, commands: [`cut ${b} -> ${a}`] });
+  if (there || back) actions.push({ label: "Heal", commands: [`heal ${a} ${b}`] });
+  actions.push({ label: "Slow", commands: [`latency ${a} ${b} ${slow / 1000}ms`], about: `${duration(slow)} each way` });
+  actions.push({ label: "Lose one in five", commands: [`loss ${a} ${b} 20%`] });
+  return actions;
+}
+
+/**
+ * @param {Page} page @param {string} title @param {Action[]} actions
+ * @param {Element | Point} at @param {Element} [origin] what gets the focus back
+ * @returns {HTMLElement}
+ */
+export function openMenu(page, title, actions, at, origin = at instanceof Element ? at : undefined) {
+  const menu = document.createElement("div");
+  menu.className = "menu";
+  menu.popover = "auto";
+  menu.setAttribute("role", "menu");
+  menu.setAttribute("aria-label", title);
+  const heading = document.createElement("p");
+  heading.textContent = title;
+  menu.append(heading, ...actions.map((action) => makeItem(page, title, action, menu, at, origin)));
+  (document.querySelector("main") ?? document.body).append(menu);
+  menu.showPopover();
+  place(menu, at);
+  menu.addEventListener("keydown", (event) => moveFocus(event, menu));
+  menu.addEventListener("toggle", (event) => {
+    if (/** @type {ToggleEvent} */ (event).newState !== "closed") return;
+    const hadFocus = menu.contains(document.activeElement) || document.activeElement === document.body;
+    menu.remove();
+    if (hadFocus && (origin instanceof HTMLElement || origin instanceof SVGElement)) origin.focus({ preventScroll: true });
+  });
+  items(menu)[0]?.focus();
+  return menu;
+}
+
+/** @param {Page} page @param {string} title @param {Action} action @param {HTMLElement} menu @param {Element | Point} at @param {Element | undefined} origin */
+function makeItem(page, title, action, menu, at, origin) {
+  const item = document.createElement("button");
+  item.type = "button";
+  item.setAttribute("role", "menuitem");
+  if (action.more) item.setAttribute("aria-haspopup", "menu");
+  item.className = action.tone ?? "";
+  item.append(Object.assign(document.createElement("span"), { textContent: action.more ? `${action.label}…` : action.label }));
+  if (action.about) item.append(Object.assign(document.createElement("small"), { textContent: action.about }));
+  item.addEventListener("click", () => {
+    menu.hidePopover();
+    if (action.more) openMenu(page, `${title} · ${action.label}`, action.more, at, origin);
+    else if (action.run) action.run();
+    else void page.send(...(action.commands ?? []));
+  });
+  return item;
+}
+
+/** @param {HTMLElement} menu @returns {HTMLElement[]} */
+const items = (menu) => [...menu.querySelectorAll("button")];
+
+/** @param {KeyboardEvent} event @param {HTMLElement} menu */
+function moveFocus(event, menu) {
+  const all = items(menu);
+  const position = all.indexOf(/** @type {HTMLElement} */ (document.activeElement));
+  const next = { ArrowDown: position + 1, ArrowUp: position - 1, Home: 0, End: all.length - 1 }[event.key];
+  if (event.key === "Tab") menu.hidePopover();
+  if (next === undefined) return;
+  event.preventDefault();
+  all[(next + all.length) % all.length].focus();
+}
+
+/** Beside the point or element, and inside the window. @param {HTMLElement} menu @param {Element | Point} at */
+function place(menu, at) {
+  const box = at instanceof Element ? at.getBoundingClientRect() : new DOMRect(at.x, at.y, 0, 0);
+  const { width, height } = menu.getBoundingClientRect();
+  const below = box.bottom + 6 + height <= innerHeight ? box.bottom + 6 : Math.max(8, box.top - height - 6);
+  menu.style.left = `${Math.max(8, Math.min(innerWidth - width - 8, box.left))}px`;
+  menu.style.top = `${Math.max(8, Math.min(innerHeight - height - 8, below))}px`;
+}

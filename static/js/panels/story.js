@@ -1,0 +1,200 @@
+// @ts-check
+/**
+ * The run told in time: the transport bar, the sentence of the moment, the list of events and the
+ * verdicts on what the cluster promises.
+ */
+import { seconds } from "../store.js";
+
+const SPOKEN_EVERY_MS = 3000;
+const TIME_EVERY_MS = 90;
+/** Always shown; the others when broken or asked for. */
+const MAIN_VERDICTS = ["durable", "linearizable", "one_leader_per_term", "available"];
+const PLAY_SIGN = "M2,0.5L11,6L2,11.5z";
+const PAUSE_SIGN = "M2,0.5h3v11h-3zM7.5,0.5h3v11h-3z";
+
+const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
+export class Story {
+  #newest = -2;
+  #timeAtMs = 0;
+  #spokenAtMs = -SPOKEN_EVERY_MS;
+  #spoken = -2;
+  #allVerdicts = false;
+  #listed = -2;
+  /** @type {Record<string, Verdict> | null} */
+  #verdicts = null;
+
+  /** @param {Page} page */
+  constructor(page) {
+    this.page = page;
+    byId("play").addEventListener("click", () => page.playback(page.store.isPlaying ? "pause" : "play"));
+    byId("step").addEventListener("click", () => page.playback("step"));
+    const speed = /** @type {HTMLSelectElement} */ (byId("speed"));
+    speed.addEventListener("change", () => page.playback("speed", Number(speed.value)));
+    byId("show-table").addEventListener("click", () => page.open("table"));
+    byId("show-events").addEventListener("click", () => this.#toggleEvents());
+  }
+
+  /** After every change of the run. */
+  change() {
+    const { store } = this.page;
+    setText(byId("play-words"), store.isPlaying ? "Pause" : "Play");
+    byId("play").setAttribute("aria-label", store.isPlaying ? "Pause playback" : "Play");
+    byId("play-sign").setAttribute("d", store.isPlaying ? PAUSE_SIGN : PLAY_SIGN);
+    this.#showSpeed(store.speed);
+    setText(byId("count"), `${(store.sequence + 1).toLocaleString("en")} events`);
+    setText(byId("seed"), `seed ${store.start.seed}`);
+    this.#tell(store.tellings[store.tellings.length - 1]);
+    this.#drawEvents();
+    if (store.state && store.state.verdicts !== this.#verdicts) this.#drawVerdicts(store.state.verdicts);
+  }
+
+  /** Every frame. @param {number} timeUs @param {number} atMs */
+  tick(timeUs, atMs) {
+    if (this.page.store.isPlaying && atMs - this.#timeAtMs < TIME_EVERY_MS) return;
+    this.#timeAtMs = atMs;
+    setText(byId("time"), seconds(timeUs));
+    this.#speak(atMs);
+  }
+
+  /** @param {number} speed */
+  #showSpeed(speed) {
+    const select = /** @type {HTMLSelectElement} */ (byId("speed"));
+    const value = String(speed);
+    if (select.value === value) return;
+    if (![...select.options].some((option) => option.value === value)) select.add(new Option(`${value}×`, value));
+    select.value = value;
+  }
+
+  // --- the sentence of the moment ----------------------------------------------------------------
+
+  /** @param {Telling | undefined} telling */
+  #tell(telling) {
+    if (telling === undefined) {
+      setText(byId("narration-time"), "");
+      if (this.#newest !== -1) setText(byId("narration-text"), "Nothing has happened yet.");
+      this.#newest = -1;
+      return;
+    }
+    if (telling.sequence === this.#newest) return;
+    this.#newest = telling.sequence;
+    byId("narration").dataset.tone = telling.tone ?? "info";
+    setText(byId("narration-time"), `${seconds(telling.at_us)} —`);
+    byId("narration-text").replaceChildren(...marked(telling.text));
+  }
+
+  /** Speaks the newest sentence now and then: a screen reader cannot follow every one. @param {number} atMs */
+  #speak(atMs) {
+    const telling = this.page.store.tellings[this.page.store.tellings.length - 1];
+    if (telling === undefined || telling.sequence === this.#spoken || atMs - this.#spokenAtMs < SPOKEN_EVERY_MS) return;
+    this.#spoken = telling.sequence;
+    this.#spokenAtMs = atMs;
+    setText(byId("spoken"), `${seconds(telling.at_us, 1)}: ${telling.text}`);
+  }
+
+  // --- the list of events ------------------------------------------------------------------------
+
+  #toggleEvents() {
+    const panel = byId("events");
+    panel.hidden = !panel.hidden;
+    byId("show-events").setAttribute("aria-expanded", String(!panel.hidden));
+    this.#listed = -2;
+    this.#drawEvents();
+  }
+
+  #drawEvents() {
+    if (byId("events").hidden) return;
+    const { tellings } = this.page.store;
+    const newest = tellings[tellings.length - 1]?.sequence ?? -1;
+    if (newest === this.#listed) return;
+    const list = byId("event-list");
+    if (newest < this.#listed || this.#listed < 0) list.replaceChildren();
+    const fresh = tellings.filter((telling) => list.childElementCount === 0 || telling.sequence > this.#listed);
+    this.#listed = newest;
+    for (const telling of fresh) {
+      const item = document.createElement("li");
+      item.dataset.tone = telling.tone ?? "info";
+      const time = document.createElement("time");
+      time.textContent = seconds(telling.at_us);
+      const text = document.createElement("span");
+      text.append(...marked(telling.text));
+      item.append(time, text);
+      list.prepend(item);
+    }
+    while (list.childElementCount > 200) list.lastElementChild?.remove();
+  }
+
+  // --- verdicts ----------------------------------------------------------------------------------
+
+  /** @param {Record<string, Verdict>} verdicts */
+  #drawVerdicts(verdicts) {
+    this.#verdicts = verdicts;
+    const host = byId("verdicts");
+    const keys = Object.keys(verdicts).sort((a, b) => rank(a) - rank(b));
+    const shown = keys.filter((key) => this.#allVerdicts || MAIN_VERDICTS.includes(key) || verdicts[key].held === false);
+    const chips = [...host.querySelectorAll("button[data-verdict]")];
+    if (chips.map((chip) => chip.getAttribute("data-verdict")).join() !== shown.join()) {
+      host.replaceChildren(...shown.map((key) => this.#makeChip(key)));
+      if (shown.length < keys.length || this.#allVerdicts) host.append(this.#makeMore(keys.length - shown.length));
+    }
+    for (const chip of host.querySelectorAll("button[data-verdict]")) drawChip(chip, verdicts[chip.getAttribute("data-verdict") ?? ""]);
+  }
+
+  /** @param {string} key */
+  #makeChip(key) {
+    const chip = document.createElement("button");
+    chip.type = "button";
+    chip.dataset.verdict = key;
+    chip.append(document.createElement("b"), document.createElement("span"));
+    chip.addEventListener("click", () => {
+      const verdict = this.#verdicts?.[key];
+      if (verdict) this.page.say(`${verdict.title}: ${verdict.says}`, verdict.held === false ? "bad" : verdict.held ? "good" : "info");
+    });
+    return chip;
+  }
+
+  /** @param {number} hidden */
+  #makeMore(hidden) {
+    const more = document.createElement("button");
+    more.type = "button";
+    more.className = "more";
+    more.textContent = this.#allVerdicts ? "fewer" : `+${hidden} more`;
+    more.setAttribute("aria-label", this.#allVerdicts ? "Show fewer guarantees" : `Show ${hidden} more guarantees`);
+    more.addEventListener("click", () => {
+      this.#allVerdicts = !this.#allVerdicts;
+      byId("verdicts").replaceChildren();
+      if (this.#verdicts) this.#drawVerdicts(this.#verdicts);
+      /** @type {HTMLElement | null} */ (byId("verdicts").querySelector(".more"))?.focus();
+    });
+    return more;
+  }
+}
+
+/** @param {string} key */
+function rank(key) {
+  const place = MAIN_VERDICTS.indexOf(key);
+  return place < 0 ? MAIN_VERDICTS.length : place;
+}
+
+/** @param {Element} chip @param {Verdict} verdict */
+function drawChip(chip, { held, title, says }) {
+  chip.className = held === null ? "open" : held ? "held" : "broken";
+  setText(/** @type {Element} */ (chip.firstElementChild), `${held === null ? "–" : held ? "✓" : "✗"} ${title}`);
+  setText(/** @type {Element} */ (chip.lastElementChild), held === false ? says : "");
+  chip.setAttribute("aria-label", `${title}: ${held === null ? "not judged yet" : held ? "holds" : "broken"}`);
+}
+
+/** A sentence with what stands in a log (`x=3`) set as code. @param {string} text @returns {(Node | string)[]} */
+function marked(text) {
+  return text.split(/(\b\w{1,16}=[^\s,;:.]+)/).map((part, position) => {
+    if (position % 2 === 0) return part;
+    const code = document.createElement("code");
+    code.textContent = part;
+    return code;
+  });
+}
+
+/** @param {Element} element @param {string} text */
+function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}

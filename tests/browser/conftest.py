@@ -1,0 +1,113 @@
+"""A real Chromium on the real server. A test fails on any console error and any outside request."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Request, sync_playwright
+
+from tests.__main__ import BROWSERS, CHROMIUM
+from tests.serving import ROOT, Server
+
+FLAGS = [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-sync",
+    "--no-first-run",
+    "--no-sandbox",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder is a browser test."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """The server under test, alone on its port, with rooms in memory only."""
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    """The driver."""
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    """One browser for all tests; each test has a context, and so a room, of its own."""
+    named = os.environ.get(CHROMIUM) or next(filter(None, map(shutil.which, BROWSERS)), None)
+    path = named or playwright.chromium.executable_path
+    if not Path(path).is_file():
+        pytest.fail("There is no Chromium here. `python3 -m tests` installs one where it can.")
+    browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+    yield browser
+    browser.close()
+
+
+class Watcher:
+    """Notes everything that a page must not do."""
+
+    def __init__(self, url: str) -> None:
+        self.host = urlsplit(url).netloc
+        self.faults: list[str] = []
+
+    def watch(self, page: Page) -> None:
+        page.on("pageerror", lambda error: self.faults.append(f"exception: {error}"))
+        page.on("console", lambda line: self._hear(line.type, line.text))
+        page.on("request", self._see)
+
+    def _hear(self, kind: str, text: str) -> None:
+        if kind in ("error", "warning"):
+            self.faults.append(f"console {kind}: {text}")
+
+    def _see(self, request: Request) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme not in ("data", "blob", "about") and parts.netloc != self.host:
+            self.faults.append(f"outside request: {request.url}")
+
+
+MakeContext = Callable[..., BrowserContext]
+
+
+@pytest.fixture
+def make_context(chromium: Browser, server: Server) -> Iterator[MakeContext]:
+    """Makes visitors: browsers with cookies of their own. Takes Playwright's context options."""
+    watcher = Watcher(server.url)
+    contexts: list[BrowserContext] = []
+
+    def make(**options: object) -> BrowserContext:
+        context = chromium.new_context(base_url=server.url, **options)  # type: ignore[arg-type]
+        context.set_default_timeout(10_000)
+        context.on("page", watcher.watch)
+        contexts.append(context)
+        return context
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert watcher.faults == []
+
+
+@pytest.fixture
+def page(make_context: MakeContext) -> Page:
+    """A newcomer's first tab, at nothing yet."""
+    return make_context(viewport={"width": 1280, "height": 800}).new_page()
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The accessibility checker: `page.evaluate(axe)`, then `page.evaluate("axe.run()")`."""
+    return (ROOT / ".build/node_modules/axe-core/axe.min.js").read_text("utf-8")
