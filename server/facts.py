@@ -9,7 +9,7 @@ that is not there (`node(H)` in a run of three, `op(99)`) is refused with a sent
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from server.cluster.commands import CommandRefused
@@ -259,8 +259,9 @@ class Facts:
         """The newest read; none before the first."""
         return next((item for item in self._newest_first() if item["kind"] == "read"), None)
 
-    def _newest_first(self) -> list[Record]:
-        return list(reversed(self.state["operations"].values()))
+    def _newest_first(self) -> Iterator[Record]:
+        operations: dict[str, Record] = self.state["operations"]
+        return reversed(operations.values())
 
     def is_stale(self, operation: Record) -> bool | None:
         """Whether a read returned less than was acknowledged before it; none until it is judged."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from server.cluster.commands import CommandRefused
+from server.language import Directive
 from server.protocol import ScriptFrame, StartFrame
 from server.run import Run, Step
 from server.scenario import Scenario, check_seed
@@ -44,8 +45,9 @@ class Play:
 
     @property
     def script(self) -> ScriptFrame | None:
-        """The scenario's lines and which of them are done; `None` when there is no script."""
-        if not self.scenario.script:
+        """The scenario's lines and which of them are done; `None` when there is no story to follow: no
+        script, or one that only sets the scene."""
+        if not any(isinstance(line.action, Directive) for line in self.scenario.script):
             return None
         done = self.script_done
         return {

@@ -34,7 +34,10 @@ class Rooms:
         store: Store,
         clock: Callable[[], float],
         limits: RoomLimits | None = None,
+        first_start: Start | None = None,
     ) -> None:
+        self.first_start = first_start or Start()
+        """What a new visitor's run begins with."""
         self.limits = limits or RoomLimits()
         self.backlog: Callable[[str], int] = lambda connection: 0
         """Packets waiting for a connection; the web layer, which knows, replaces it."""
@@ -93,7 +96,8 @@ class Rooms:
         self._unload(min(unwatched, key=lambda room: room.seen_at))
 
     def _new_room(self, key: str, wall: float) -> Room:
-        room = Room(key, Start(), self._start_run(Start()), self.limits, wall=wall, seen_at=wall)
+        start = self.first_start
+        room = Room(key, start, self._start_run(start), self.limits, wall=wall, seen_at=wall)
         self._keep(room, lambda: self.store.begin(room.stored()))
         return room
 

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 from server.cluster import Settings, Simulation
 from server.cluster.commands import Command, CommandRefused
-from server.cluster.events import Event, ReadAnswered
+from server.cluster.events import CommandAccepted, Event, ReadAnswered
 from server.cluster.replica import Replica
 from server.facts import Facts
 from server.guarantees import Finding, Judges, Verdict
@@ -177,7 +177,7 @@ class Run:
         said = _broken(findings)
         if said:
             text, tone = f"{text} {said}" if text else said, "bad"
-        patches += self._judged(event, findings)
+        patches += self._amendments(event, findings)
         self._steps.append(
             Step(
                 event.sequence, event.at_us, event.name, event.cause, patches,
@@ -191,9 +191,12 @@ class Run:
             for expression in self._watched:
                 expression.observe(facts)
 
-    def _judged(self, event: Event, findings: list[Finding]) -> list[Patch]:
-        """What the judges have changed in the picture at this event."""
+    def _amendments(self, event: Event, findings: list[Finding]) -> list[Patch]:
+        """What this event changes in the picture that is not for the event's fold to say: how the command
+        reads, and what the judges found."""
         patches = []
+        if isinstance(event, CommandAccepted):
+            patches.append(self.picture.amend(["command"], print_command(event.command)))
         operations = self.picture.state["operations"]
         for number in (
             each for finding in findings if finding.promise == "durable" for each in finding.operations

@@ -175,6 +175,8 @@ class ScriptPlayer:
         self.expectations: list[Expectation] = []
         self._wake_us: int | None = None
         """While a `wait` or `wait until` lasts: when it ends at the latest."""
+        self._asked_at = -1
+        """How many events there were when a `wait until` was last asked."""
         for line in script:
             if isinstance(line.action, WaitUntil | Expect):
                 run.watch(line.action.expression)
@@ -225,7 +227,7 @@ class ScriptPlayer:
         if isinstance(action, WaitUntil):
             if self._wake_us is None:
                 self._wake_us = run.now_us + action.within_us
-            return self._wait_until(line, action.expression, until_us)
+            return self._wait_until(action.expression, until_us)
         if isinstance(action, Expect):
             self.expectations.append(
                 Expectation(line.text.removeprefix("expect "), run.holds(action.expression))
@@ -237,10 +239,14 @@ class ScriptPlayer:
             raise CommandRefused(f"line {self.next_line + 1} ({line.text!r}): {problem}") from None
         return True
 
-    def _wait_until(self, line: ScriptLine, expression: Expression, until_us: int) -> bool:
+    def _wait_until(self, expression: Expression, until_us: int) -> bool:
+        """Go on until a condition holds; `True` when it does, or when the wait is over.
+
+        It is asked at first, after every event and at the end of the wait, never at `until_us`: where a
+        stretch of playing ends must not change the run."""
         assert self._wake_us is not None
-        end_us = min(self._wake_us, until_us)
-        while not self.run.holds(expression):
+        while not self._holds(expression):
+            end_us = min(self._wake_us, until_us)
             next_us = self.run.next_at_us()
             if next_us is not None and next_us <= end_us:
                 self.run.step()
@@ -249,6 +255,14 @@ class ScriptPlayer:
             if self._wake_us > until_us:
                 return False
             if not self.run.holds(expression):
-                self.expectations.append(Expectation(line.text, False))
-            return True
+                self.expectations.append(Expectation(self.script[self.next_line].text, False))
+            break
+        self._asked_at = -1
         return True
+
+    def _holds(self, expression: Expression) -> bool:
+        """Whether it holds, asked once per event."""
+        if self._asked_at == self.run.event_count:
+            return False
+        self._asked_at = self.run.event_count
+        return self.run.holds(expression)

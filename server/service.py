@@ -16,9 +16,13 @@ from server.store import Start, Store
 from server.web import Catalogue
 
 
+FIRST_SCENARIO = "living-cluster"
+"""What a newcomer finds: a cluster with gentle traffic, already alive."""
+
+
 def open_rooms(store: Store) -> Rooms:
     """Rooms in which the runs of this program are played."""
-    return Rooms(start_play, store, time.time)
+    return Rooms(start_play, store, time.time, first_start=Start(scenario=FIRST_SCENARIO))
 
 
 @cache

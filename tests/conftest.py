@@ -6,12 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import hypothesis
 import pytest
 
 from server.cluster.commands import CommandRefused
 from server.room import Delivery, RoomLimits
 from server.rooms import Rooms
 from server.store import Start, Store
+
+# Properties are about what holds, never about how fast a shared machine is; failures print their input.
+hypothesis.settings.register_profile("here", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("here")
 
 BEAT_US = 100_000
 

@@ -369,6 +369,17 @@ def test_candidate_counts_each_voters_yes_of_this_term_once(voter: str, reply: R
     assert candidate.role.name == "candidate"
 
 
+def test_vote_of_a_member_that_left_counts_no_more() -> None:
+    """A majority is one of those who are members now (Raft thesis §4.1)."""
+    candidate = candidate_of_five()
+    candidate.receive("A", RequestVoteReply(2, True))
+    machine_of(candidate).peers = ("C", "D", "E")
+    candidate.receive("C", RequestVoteReply(2, True))
+    assert candidate.role.name == "candidate", "two of four"
+    candidate.receive("D", RequestVoteReply(2, True))
+    assert candidate.role.name == "leader"
+
+
 def test_leaders_append_ends_the_candidacy_and_is_taken() -> None:
     """Somebody else won this term (Raft §5.2)."""
     candidate = candidate_of_five()

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from time import monotonic, sleep
-from typing import cast
+from typing import Any
 
 from server import service
 from server.bench.measure import percentile, take_turns
 from server.bench.report import Row
 from server.cluster import Simulation, commands
-from server.protocol import Frame
-from server.room import Delivery
 from server.rooms import Rooms
 from server.store import Store
 from server.web import TICK_SECONDS
@@ -63,16 +61,15 @@ class Crowd:
     def _tick(self) -> None:
         for deliveries in self.rooms.tick():
             for delivery in deliveries:
-                self._take(delivery)
+                self._take(delivery.connection, dict(delivery.payload))
 
-    def _take(self, delivery: Delivery) -> None:
-        json.dumps(delivery.payload, separators=(",", ":"))
+    def _take(self, connection: str, payload: dict[str, Any]) -> None:
+        """A frame or a keyframe; only frames tell single events."""
+        json.dumps(payload, separators=(",", ":"))
         now = monotonic()
-        zero = now - delivery.payload["now_us"] / 1e6
-        started_at = self.started_at.setdefault(delivery.connection, zero)
-        if delivery.event == "frame":
-            for step in cast(Frame, delivery.payload)["steps"]:
-                self.late_ms.append((now - started_at - step["at_us"] / 1e6) * 1000)
+        started_at = self.started_at.setdefault(connection, now - payload["now_us"] / 1e6)
+        for step in payload.get("steps", ()):
+            self.late_ms.append((now - started_at - step["at_us"] / 1e6) * 1000)
 
 
 class BareRuns:

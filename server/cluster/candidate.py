@@ -78,5 +78,6 @@ class Candidate(Role):
             self._retry.cancel()
 
     def _lead_if_elected(self) -> None:
-        if len(self.votes) >= self.machine.majority:
+        members = (self.machine.name, *self.machine.voting_peers)
+        if sum(voter in members for voter in self.votes) >= self.machine.majority:
             self.replica.lead(self.replica.term, "elected", tuple(self.votes))

@@ -30,7 +30,7 @@ class Pending:
 
     __slots__ = (
         "attempt", "expected", "is_background", "key", "kind", "leader_only", "operation", "redirect_count",
-        "retries_left", "target", "timer", "unanswered_count", "value",
+        "retries_left", "target", "timer", "unanswered", "value",
     )  # fmt: skip
 
     def __init__(
@@ -46,7 +46,8 @@ class Pending:
         self.is_background = False
         self.target: NodeId = ""
         self.attempt = 0
-        self.unanswered_count = 0
+        self.unanswered: list[int] = []
+        """Attempts that nobody has answered yet."""
         self.redirect_count = 0
         self.retries_left = 0
         self.timer: Timer | None = None
@@ -122,7 +123,7 @@ class Client:
 
     def _send(self, pending: Pending, target: NodeId) -> None:
         pending.attempt += 1
-        pending.unanswered_count += 1
+        pending.unanswered.append(pending.attempt)
         pending.target = target
         request = ClientRequest(
             pending.operation, pending.attempt, pending.kind, pending.key,
@@ -151,7 +152,9 @@ class Client:
         self._end(pending, message.outcome, message.value, message.version, source)
 
     def _on_refusal(self, pending: Pending, source: NodeId, message: ClientReply) -> None:
-        pending.unanswered_count -= 1
+        if message.attempt not in pending.unanswered:
+            return  # A second copy of a refusal that was taken already.
+        pending.unanswered.remove(message.attempt)
         self.known_leader = message.leader
         if message.attempt != pending.attempt:
             return
@@ -175,12 +178,12 @@ class Client:
         if self.known_leader == pending.target:
             self.known_leader = None
         self._skip_past(pending.target)
-        if pending.retries_left and pending.unanswered_count:
+        if pending.retries_left and pending.unanswered:
             pending.retries_left -= 1
             self._wait_for_answer(pending)
             self._resend(pending, self.known_leader or self._next_node(), "no answer")
         else:
-            self._end(pending, "unknown" if pending.unanswered_count else "failed", None, 0, None)
+            self._end(pending, "unknown" if pending.unanswered else "failed", None, 0, None)
 
     def _wait_for_answer(self, pending: Pending) -> None:
         pending.timer = self.simulation.set_timer(

@@ -65,6 +65,7 @@ class Controller:
         expected: str | None,
     ) -> None:
         client = self._client(command.client)
+        client.refuse_if_busy()
         target = self._one(command.to).name if command.to is not None else None
         self._check_text(command.key, "key", LIMITS.key_characters_max)
         for text in (value, expected):
@@ -76,6 +77,7 @@ class Controller:
     def read(self, command: commands.Read) -> None:
         """Start a read."""
         client = self._client(command.client)
+        client.refuse_if_busy()
         named = command.source not in (None, "any")
         node = self._one(command.source).name if named and command.source is not None else None
         self._check_text(command.key, "key", LIMITS.key_characters_max)
@@ -349,20 +351,23 @@ class Controller:
         row = SETTINGS.get(command.setting)
         if row is not None and row.is_fixed:
             refuse(f"{row.name} is chosen when a run starts and cannot change while it runs.")
-        after = self.simulation.settings.changed(command.setting, command.value)
+        check_value(command.setting, command.value)
         assert row is not None
         if row.name == "reads" and str(command.value) in NODE_LETTERS:
             self._one(str(command.value))
         if command.node is None:
+            self.simulation.settings.changed(row.name, command.value)
             self.simulation.accept(command)
             self._use_setting(row.name, command.value)
             return
         if not row.per_node:
             refuse(f"{row.name} is one for the whole cluster, not for a single node.")
         nodes = self._nodes(command.node)
+        for node in nodes:
+            node.settings.changed(row.name, command.value)
         self.simulation.accept(command)
         for node in nodes:
-            node.overrides[row.attribute] = getattr(after, row.attribute)
+            node.overrides[row.attribute] = command.value  # type: ignore[assignment]  # Checked above.
             self.simulation.record(SettingChanged(row.name, command.value, node.name))
             node.use_settings(self.simulation.settings)
 
@@ -437,7 +442,6 @@ class Controller:
         clients = self.simulation.clients
         if name not in clients:
             refuse(f"There is no client {name} here. Clients: {', '.join(clients)}.")
-        clients[name].refuse_if_busy()
         return clients[name]
 
     def _ends(self, end: Address) -> list[Address]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from server.cluster.events import Event, NodeKilled, NodePaused, NodeRestarted, NodeResumed
@@ -51,8 +52,11 @@ class Node:
         return self.simulation.now_us
 
     def send(self, target: Address, partition: int, message: Message) -> None:
-        """Put a message on the wire."""
-        self.simulation.network.send(self.name, target, partition, message)
+        """Put a message on the wire; a paused machine does so when it runs again."""
+        if self.state == "paused":
+            self.when_running(partial(self.send, target, partition, message))
+        else:
+            self.simulation.network.send(self.name, target, partition, message)
 
     def set_timer(self, delay_us: int, action: Callable[[], None]) -> Timer:
         """Call `action` later, unless the timer is cancelled or this machine dies first."""
@@ -103,6 +107,13 @@ class Node:
         for replica in self.replicas:
             replica.role.on_settings_changed()
             replica.apply()
+
+    def on_peer_removed(self, peer: NodeId) -> None:
+        """A machine left for good."""
+        if peer in self.peers:
+            return  # A namesake has joined while this machine was paused.
+        for replica in self.replicas:
+            replica.role.on_peer_removed(peer)
 
     def kill(self) -> None:
         """Cut the power: everything not flushed is gone."""

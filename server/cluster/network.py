@@ -255,6 +255,23 @@ class Network:
             link.latency_us, link.loss_percent = latency_us, loss_percent
             self.simulation.record(LinkChanged(source, target, latency_us, loss_percent))
 
+    def forget(self, name: Address) -> None:
+        """A node left: what it said to other nodes must not be taken for a namesake's, and a namesake
+        starts on whole links."""
+        lost = [
+            each
+            for each in self.in_flight.values()
+            if name in (each.link.source, each.link.target) and not each.link.is_to_client
+        ]
+        for node in self.simulation.nodes.values():
+            node.backlog = [each for each in node.backlog if each not in lost]
+        for envelope in lost:
+            self.drop(envelope, "dead")
+        for link in self.links.values():
+            if name in (link.source, link.target):
+                self.heal(link.source, link.target)
+                self.change(link.source, link.target, None, 0)
+
     def heal_all(self) -> None:
         """Make every link whole: no cuts, no loss, the latency that the settings say."""
         self.simulation.record(NetworkHealed())

@@ -12,6 +12,7 @@ import heapq
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Any, Protocol
 
@@ -260,11 +261,11 @@ class Simulation:
 
     def admit(self, name: NodeId) -> None:
         """A late joiner has caught up."""
-        self.nodes[name].is_voter = True
+        node = self.nodes[name]
+        node.is_voter = True
         self.record(NodeAdmitted(name))
         self._count_voters()
-        for replica in self.nodes[name].replicas:
-            replica.role.on_settings_changed()
+        node.when_running(node.on_settings_changed)
 
     def remove_node(self, name: NodeId) -> None:
         """A machine leaves for good, with everything that was on it."""
@@ -273,9 +274,12 @@ class Simulation:
             node.kill()
         del self.nodes[name]
         self.record(NodeRemoved(name))
+        cause = self.cause
+        self.network.forget(name)
+        self.cause = cause
         self._count_voters()
-        for replica in self.replicas():
-            replica.role.on_peer_removed(name)
+        for other in self.nodes.values():
+            other.when_running(partial(other.on_peer_removed, name))
 
     def _count_voters(self) -> None:
         voters = tuple(name for name, node in self.nodes.items() if node.is_voter)

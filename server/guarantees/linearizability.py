@@ -34,11 +34,11 @@ from typing import NamedTuple
 
 from server.guarantees.search import Search, Step
 
-EXPLORED_MAX = 500_000
-"""Configurations tried for one key before its verdict is `undecided`."""
-EXPLORED_TOTAL_MAX = 2_000_000
+EXPLORED_MAX = 20_000_000
+"""Possibilities tried for one key before its verdict is `undecided`: about ten seconds."""
+EXPLORED_TOTAL_MAX = 40_000_000
 """… and for all keys of a history together, so that a long one ends in about twenty seconds."""
-EXPLORED_LEAST = 20_000
+EXPLORED_LEAST = 1_000_000
 """What every key may try even when the keys before it have used up the total."""
 
 _WIDTHS = (8, 128, None)
@@ -88,7 +88,7 @@ class KeyVerdict(NamedTuple):
     """`None`: undecided within the limit."""
     operations: int
     explored: int
-    """Configurations tried."""
+    """Possibilities tried."""
     counterexample: tuple[HistoryOperation, ...]
     """When not linearizable: a small set of its operations that already is not, in order of call."""
     says: str

@@ -21,8 +21,8 @@ from server.guarantees.ledger import Ledger, Life
 from server.guarantees.linearizability import HistoryOperation, KeyVerdict, check_key
 from server.guarantees.observed import ObservedCluster, Partition, Record, Replica
 
-EXPLORED_LIVE_MAX = 20_000
-"""Configurations tried for one key while a run goes on."""
+EXPLORED_LIVE_MAX = 30_000
+"""Possibilities tried for one key while a run goes on."""
 EXPLORED_FULL_MAX = 500_000
 """… and when the whole run is judged."""
 ALWAYS_SEARCHED_MAX = 256

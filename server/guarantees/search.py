@@ -33,7 +33,8 @@ class Step:
 
 
 class Search:
-    """One search. After `run`, `held` is the answer and `explored` what it cost."""
+    """One search. After `run`, `held` is the answer and `explored` what it cost: how often
+    a step was tried on a configuration."""
 
     def __init__(
         self, steps: list[Step], initial: int, values: int, explored_max: int, width: int | None = None
@@ -175,7 +176,7 @@ class Search:
         met = dict.fromkeys(waiting)
         candidates = list(self.open.items())
         for state, mask in waiting:  # It grows meanwhile: those with fewer steps taken come first.
-            self.explored += 1
+            self.explored += len(candidates)
             if self.explored > self.explored_max:
                 return
             if self.width is not None and len(after) >= 4 * self.width:

@@ -17,8 +17,9 @@ const clock = new Clock();
 /** @type {{ change(): void }[]} */
 const panels = [];
 let isPaintAsked = false;
-/** Whether the next paint shows the first change after a command. */
-let isAnswerDue = false;
+/** Whether a command was sent whose first change is still to come, and whether the next paint shows it. */
+let changeDue = false;
+let paintDue = false;
 
 // --- what the page offers its widgets -------------------------------------------------------------
 
@@ -32,13 +33,19 @@ const page = {
       store.takeKeyframe(keyframe);
     },
     frame(frame) {
+      const heard = store.sequence;
       if (!store.takeFrame(frame)) page.connection.resync();
+      // The run moves by itself as well: what answers a command begins with its acceptance.
+      if (changeDue && frame.steps.some((step) => step.sequence > heard && step.name === "command.accepted")) {
+        changeDue = false;
+        paintDue = true;
+      }
     },
     status: showStatus,
   }),
   async send(...texts) {
     for (const text of texts) {
-      isAnswerDue = true;
+      changeDue = true;
       const answer = await page.connection.command(text);
       if (!reported(answer)) return false;
     }
@@ -189,16 +196,12 @@ function paint(atMs) {
   const timeUs = clock.read(atMs);
   diagram.draw(state, page.selected, timeUs);
   story.tick(timeUs, atMs);
-  if (isAnswerDue && state.command !== lastCommand) {
-    isAnswerDue = false;
+  if (paintDue) {
+    paintDue = false;
     performance.mark("painted");
   }
-  lastCommand = state.command;
   if (clock.isMoving) redraw();
 }
-
-/** @type {string | null} */
-let lastCommand = null;
 
 // --- keys -----------------------------------------------------------------------------------------
 

@@ -43,7 +43,9 @@ export class Diagram {
     this.links = new Links(layer(this.below, "links"), layer(this.below, "handles"));
     /** @type {Keyed<ClientFigure>} */
     this.clients = new Keyed(makeClient(layer(this.below, "clients")));
-    this.logs = new Logs(layer(this.below, "logs"));
+    const logs = layer(this.below, "logs");
+    logs.setAttribute("aria-hidden", "true"); // Loose words in a reader's ear; the table says them in order.
+    this.logs = new Logs(logs);
     this.nodes = new Nodes(layer(this.below, "nodes"));
     /** @type {Keyed<RingFigure>} */
     this.rings = new Keyed(makeRing(layer(this.above, "rings")));
@@ -141,7 +143,8 @@ export class Diagram {
       const replica = figure.replica;
       if (replica?.election_at_us == null || replica.election_set_us == null) continue;
       const part = (replica.election_at_us - timeUs) / Math.max(1, replica.election_at_us - replica.election_set_us);
-      const left = (Math.max(0, Math.min(1, part)) * 100).toFixed(stillness.matches ? 0 : 1);
+      // Half a percent is about two pixels: finer steps would repaint without being seen.
+      const left = (Math.round(Math.max(0, Math.min(1, part)) * 200) / 2).toFixed(stillness.matches ? 0 : 1);
       if (left === figure.left) continue;
       figure.left = left;
       figure.ring.setAttribute("stroke-dasharray", `${left} 200`);

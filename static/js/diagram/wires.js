@@ -208,7 +208,8 @@ export class Messages {
       const way = `${message.source}>${message.target}`;
       const turn = onWay.get(way) ?? 0;
       onWay.set(way, turn + 1);
-      place(figure, message.dropped_us === null ? [0.5, 0.3, 0.7, 0.15, 0.85][turn % 5] : 0.6, 1);
+      // Each a little before the middle of its way, so that what goes and what comes stay apart.
+      place(figure, message.dropped_us === null ? [0.4, 0.22, 0.31, 0.13, 0.48][turn % 5] : 0.45, 1);
     });
     if (focused && focused.getAttribute("display") === "none") this.onGone(focused.getAttribute("data-target") ?? "");
   }
@@ -266,6 +267,7 @@ function drawMessage(figure, message, layout, isCrowded) {
   });
   show(figure.pill, !isHeartbeat);
   set(figure.pill, { x: (-width / 2).toFixed(1), y: -height / 2, width: width.toFixed(1), height, rx: height / 2 });
+  show(figure.text, isHeartbeat || text !== "");
   write(figure.text, isHeartbeat ? "♥" : text);
   set(figure.text, { y: (size * 0.36).toFixed(1), "font-size": size });
   show(figure.cross, isDropped);

@@ -12,7 +12,9 @@ const list = (/** @type {string} */ id) => /** @type {HTMLSelectElement} */ (doc
 const LATENCIES_US = [20_000, 100_000, 300_000, 600_000, 1_500_000];
 const LOSSES = [0, 5, 20, 50];
 /** Operations per second of each client, as `load` says them. */
-const LOADS = { gentle: { writes: 1, reads: 1 }, busy: { writes: 8, reads: 8 } };
+const LOADS = { gentle: 0.5, busy: 8 };
+/** More operations than this per second are a busy client's. */
+const GENTLE_MAX = 2;
 
 export class Panel {
   /** @type {string} */
@@ -79,9 +81,9 @@ export class Panel {
   /** @param {string} level */
   async #load(level) {
     if (level === "off") return void (await this.#try("load stop"));
-    const { writes, reads } = LOADS[level === "busy" ? "busy" : "gentle"];
+    const rate = LOADS[level === "busy" ? "busy" : "gentle"];
     const clients = Object.keys(this.page.store.state?.clients ?? {});
-    await this.page.send(...clients.map((client, position) => (position % 2 === 0 ? `load writes ${writes}/s by ${client}` : `load reads ${reads}/s by ${client}`)));
+    await this.page.send(...clients.map((client, position) => `load ${position % 2 === 0 ? "writes" : "reads"} ${rate}/s by ${client}`));
   }
 
   async #chooseScenario() {
@@ -155,7 +157,7 @@ export class Panel {
       }));
     }
     const busiest = Math.min(...Object.values(state.clients).flatMap(({ load }) => [load.write ?? Infinity, load.read ?? Infinity]));
-    const level = busiest === Infinity ? "off" : busiest >= 1e6 / LOADS.gentle.writes ? "gentle" : "busy";
+    const level = busiest === Infinity ? "off" : busiest >= 1e6 / GENTLE_MAX ? "gentle" : "busy";
     for (const radio of byId("load").querySelectorAll("input")) radio.checked = radio.value === level;
   }
 
@@ -202,8 +204,10 @@ export class Panel {
   #drawScript() {
     const { script } = this.page.store;
     const host = byId("script");
-    host.hidden = script === null;
-    if (script === null) return;
+    // A run that only starts with some traffic has no story to follow.
+    const isStory = script !== null && (script.lines.length > 2 || script.lines.some((line) => !line.done));
+    host.hidden = !isStory;
+    if (!isStory) return;
     const signature = script.title + script.lines.map((line) => line.done).join();
     if (host.dataset.for === signature) return;
     host.dataset.for = signature;

@@ -13,7 +13,6 @@ export class Panel {
   #hasKilled = false;
   #hasRead = false;
   #hasRestarted = false;
-  #isGreeted = false;
   /** @type {Invitation | null} */
   #shown = null;
 
@@ -39,7 +38,6 @@ export class Panel {
     const { state } = this.page.store;
     if (state === null) return;
     if (Object.values(state.nodes).some((node) => node.state === "dead")) this.#hasKilled = true;
-    this.#greet(state);
     const invitation = this.#next(state);
     if (this.#shown?.says === invitation.says && this.#shown.button === invitation.button) return;
     this.#shown = invitation;
@@ -48,13 +46,6 @@ export class Panel {
     const button = /** @type {HTMLButtonElement} */ (byId("invite"));
     button.textContent = invitation.button ?? "Wait for it…";
     button.disabled = invitation.button === null;
-  }
-
-  /** An untouched cluster has nothing to lose yet: write something, so that there is something to see. @param {ClusterState} state */
-  #greet(state) {
-    if (this.#isGreeted) return;
-    this.#isGreeted = true;
-    if (state.command === null && Object.keys(state.operations).length === 0) void this.page.connection.command("write x 1");
   }
 
   /** @param {ClusterState} state @returns {Invitation} */
