@@ -24,6 +24,7 @@ from server.cluster.messages import (
     LogEntry,
     RequestVoteReply,
 )
+from server.cluster.settings import NODE_LETTERS
 
 Patch = list[Any]
 Document = dict[str, Any]
@@ -53,6 +54,7 @@ class Picture:
             "messages": {},
             "verdicts": {},
             "command": None,
+            "next_node": NODE_LETTERS[0],
         }
         self._patches: list[Patch] = []
         self._dropped: deque[tuple[int, str]] = deque()
@@ -129,6 +131,9 @@ class Picture:
         }  # fmt: skip
         node = {"state": "up", "voter": event.is_voter, "settings": {}, "replicas": [replica]}
         self._set(["nodes", event.node], node)
+        later = NODE_LETTERS[NODE_LETTERS.index(event.node) + 1 :]
+        if self.state["next_node"] is not None and event.node >= self.state["next_node"]:
+            self._set(["next_node"], later[0] if later else None)
 
     def _on_node_admitted(self, event: events.NodeAdmitted) -> None:
         self._set(["nodes", event.node, "voter"], True)

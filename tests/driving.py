@@ -12,6 +12,7 @@ from server.cluster.messages import (
     Address,
     AppendEntries,
     AppendEntriesReply,
+    ClientReply,
     ClientRequest,
     LogEntry,
     Message,
@@ -123,7 +124,9 @@ def entries(*terms: int, after: int = 0) -> tuple[LogEntry, ...]:
     return tuple(entry(after + number, term) for number, term in enumerate(terms, 1))
 
 
-def append(term: int, new: tuple[LogEntry, ...] = (), previous: tuple[int, int] = (0, 0), commit: int = 0):
+def append(
+    term: int, new: tuple[LogEntry, ...] = (), previous: tuple[int, int] = (0, 0), commit: int = 0
+) -> AppendEntries:
     """A leader's message; `previous` is (index, term)."""
     return AppendEntries(term, *previous, new, commit)
 
@@ -155,6 +158,23 @@ def replica_with(*terms: int, machine: HandMachine | None = None, **settings: An
     replica.follow(None, "")
     machine.recorded.clear()
     return replica
+
+
+def machine_of(replica: Replica) -> HandMachine:
+    """The hand-made machine under a replica."""
+    assert isinstance(replica.machine, HandMachine)
+    return replica.machine
+
+
+def terms(replica: Replica) -> list[int]:
+    """The term of each entry of its log."""
+    return [each.term for each in replica.log.entries]
+
+
+def answers(replica: Replica, client: str = "1") -> list[ClientReply]:
+    """What a client was told since this was last asked."""
+    sent = machine_of(replica).take_sent(client)
+    return [message for message in sent if isinstance(message, ClientReply)]
 
 
 # --- one run -------------------------------------------------------------------------------------

@@ -42,17 +42,25 @@ def test_the_peer_commits_as_many_writes_with_as_many_messages_of_each_kind(peer
 
 @pytest.mark.parametrize("nodes", [3, 4, 9])
 def test_the_peer_records_the_same_events_at_the_same_times(nodes: int) -> None:
-    """Same streams, same rules, same record: every event with every field, whatever the order at one instant."""
+    """Same streams, same rules, same record: every event with every field.
+
+    Only what happens at one instant may come in another order, so messages may swap their numbers."""
     ours = core.loaded(nodes)
     ours.run_until(UNTIL_US)
     peer = Cluster(Settings(nodes=nodes, replication="quorum"), core.SEED, core.WRITE_INTERVAL_US)
     peer.run_until(UNTIL_US)
-    recorded = [
-        (event.at_us, event.name, repr(tuple(event.facts().values())))
+
+    def line(at_us: int, name: str, fields: tuple[object, ...]) -> tuple[int, str, str]:
+        return at_us, name, repr(fields[1:] if name.startswith("message.") else fields)
+
+    recorded = Counter(
+        line(event.at_us, event.name, tuple(event.facts().values()))
         for event in ours.trace
         if event.name not in BEGINNING
-    ]
-    assert sorted(recorded) == sorted((at_us, name, repr(fields)) for at_us, name, fields in peer.trace)
+    )
+    expected = Counter(line(*each) for each in peer.trace)
+    assert list((recorded - expected).elements())[:3] == []
+    assert list((expected - recorded).elements())[:3] == []
 
 
 def test_the_peer_stores_what_it_commits(peer: Cluster) -> None:
@@ -68,8 +76,8 @@ def test_the_peer_stores_what_it_commits(peer: Cluster) -> None:
 
 def test_the_made_history_holds_until_a_stale_read_is_put_into_it() -> None:
     """The judge and the textbook search agree on both, and the counterexample shows the read."""
-    good = checking.made_history(count=300, keys=3)
-    assert len(good) == 300
+    good = checking.made_history(count=200)
+    assert len(good) == 200
     assert all(verdict.held for verdict in check_history(good))
     assert checking.wing_gong(good)
     bad = checking.with_stale_read(good)

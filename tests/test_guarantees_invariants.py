@@ -121,6 +121,19 @@ def test_leader_without_a_committed_entry() -> None:
     assert len(says(stage, "committed_never_lost")) == 1, "told once"
 
 
+def test_history_goes_on_after_a_committed_entry_was_lost() -> None:
+    """What the new leader commits instead can be lost in its turn, and that is told as well."""
+    stage = started()
+    for index in (1, 2, 3):
+        stage.write("A", index, 1, "x", "1")
+    stage.commit("A", 3)
+    stage.lead("C", 2)
+    stage.write("C", 1, 2, "x", "2")
+    stage.commit("C", 1)
+    stage.lead("B", 3)
+    assert len(says(stage, "committed_never_lost")) == 2
+
+
 def test_leader_with_every_committed_entry() -> None:
     """The mirror image; that it lacks what was not committed breaks nothing."""
     stage = started()

@@ -101,6 +101,19 @@ def test_a_lost_write_alone_is_linearizable_until_somebody_looks() -> None:
     assert linearizable(stage).held is False
 
 
+def test_a_lost_write_is_missed_however_long_the_new_log_is() -> None:
+    """The new leader's entries stand where the lost one stood, which must not pass for a proof."""
+    stage = started()
+    stage.write("A", 1, 1, "x", "1", followers="B")
+    stage.write("A", 2, 1, "x", "2")
+    stage.kill("A")
+    stage.lead("B", 2)
+    for index in (2, 3, 4):
+        stage.write("B", index, 2, "y", str(index))
+    stage.read("B", "x", "1", 1, 4, client="2")
+    assert linearizable(stage).held is False
+
+
 def test_a_write_applied_twice_is_not_taken_for_proved() -> None:
     """A retry nobody recognised: x=1, x=2, and x=1 again. The log alone would explain all of it."""
     stage = started()

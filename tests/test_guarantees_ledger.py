@@ -298,3 +298,21 @@ def test_partitions_do_not_mix() -> None:
     stage.write("A", 1, 1, "x", "3")
     stage.lead("B", 5, partition=1)
     assert stage.judges.lost == {}
+    open_write, _ = stage.write("A", 2, 1, "x", "4", followers="B")
+    stage.kill("A", keep=1)
+    stage.lead("C", 6, partition=1)
+    assert stage.judges.lost == {}, "only a leader of its own partition decides about an open write"
+    stage.lead("C", 2)
+    assert open_write in stage.judges.lost
+
+
+def test_an_operation_ends_once() -> None:
+    """A second end, or one of an operation that never began, changes nothing."""
+    stage = started()
+    operation, _ = stage.write("A", 1, 1, "x", "3")
+    assert stage.end(operation, "failed") == []
+    assert stage.end(99) == []
+    assert (stage.judges.acknowledged, stage.judges.lost) == (1, {})
+    life = stage.judges.life(operation)
+    assert life is not None
+    assert life.outcome == "ok"

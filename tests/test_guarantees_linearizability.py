@@ -132,6 +132,14 @@ LINEARIZABLE = {
         a delete nil 2 ?
         b read 1 3 4
         b read nil 5 6""",
+    "unknown cas, then an unknown write of the same value": """
+        a cas 2>3 0 ?
+        b write 3 1 ?
+        c read 3 2 3""",
+    "two cas of one value that chain": """
+        b cas 1>1 0 5
+        a cas 1>2 1 4
+        c write 1 2 3""",
     "the same value written twice": """
         a write 1 0 1
         b write 2 2 9
@@ -255,6 +263,18 @@ def test_what_the_key_held_before_counts() -> None:
     assert check_key("x", operations, initial="8").held is False
 
 
+def test_the_first_fault_is_the_one_that_is_shown() -> None:
+    """Later ones are often its consequences."""
+    operations = history("""
+        a write 1 0 1
+        a write 2 2 3
+        b read 1 4 5
+        a write 3 6 7
+        b read 2 8 9
+        b read 1 10 11""")
+    assert [operation.identity for operation in check_key("x", operations).counterexample] == [1, 2, 3]
+
+
 def test_too_many_possibilities_are_undecided_not_wrong() -> None:
     """Above its limit the search says so."""
     writes = "\n".join(f"p{number} write {number} 0 100" for number in range(12))
@@ -344,6 +364,8 @@ def test_verdict_agrees_with_trying_every_order(operations: list[HistoryOperatio
 
 @settings(max_examples=200, deadline=None)
 @given(histories())
+@example(history("b cas 1>1 0 5\na cas 1>2 1 4\nc write 1 2 3"))
+@example(history("a write 1 0 5\nb read 1 1 8\nc write 1 2 4\ne cas 1>2 3 6\nd read 1 7 9"))
 def test_narrow_searches_first_change_nothing(operations: list[HistoryOperation]) -> None:
     """Keeping a single configuration may miss an explanation, but never decides against one."""
     with patch("server.guarantees.linearizability._WIDTHS", (1, None)):

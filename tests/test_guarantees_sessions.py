@@ -237,6 +237,23 @@ def test_reading_old_then_new_is_fine() -> None:
     assert "monotonic_reads" not in stage.broken()
 
 
+def test_what_was_seen_stays_seen_over_many_terms() -> None:
+    """The walk from the newest entry back to the one seen passes every term in between."""
+    stage = started()
+    stage.write("A", 1, 1, "x", "1", followers="BC")
+    stage.read("A", "x", "1", 1, 1, client="2")
+    for term in (2, 3, 4, 5):
+        node = "ABC"[term % 3]
+        stage.lead(node, term)
+        stage.receive("ABC".replace(node, ""), stage.append(node, term, term, None))
+    stage.read("B", "x", "1", 1, 5, client="2")
+    partition = stage.judges.cluster.partitions[0]
+    first, last = partition.records[(1, 1)], partition.records[(5, 5)]
+    assert partition.follows(last, first)
+    assert not partition.follows(first, last)
+    assert stage.broken() == []
+
+
 def test_overlapping_reads_are_not_compared() -> None:
     """Two reads under way at once may be answered in any order."""
     stage, _, _, _, _ = two_writes()

@@ -111,7 +111,7 @@ def told(run: Run) -> str:
 
 
 def _ended(event: Any) -> str:
-    found = f" {event.value or 'nothing'}" if event.outcome == "ok" and event.node and event.version else ""
+    found = f" {event.value}" if event.value is not None else ""
     return f"client {event.client} operation {event.operation} ends {event.outcome}{found}"
 
 
@@ -123,7 +123,9 @@ def _started(event: Any) -> str:
 TELLERS: dict[type[Event], Callable[[Any], str | None]] = {
     events.CommandAccepted: lambda e: f"> {print_command(e.command)}",
     events.NodeAdmitted: lambda e: f"{e.node} is admitted",
-    events.MessageDropped: lambda e: f"message {e.source} > {e.target} dropped" if e.reason == "asked" else None,
+    events.MessageDropped: lambda e: (
+        f"message {e.source} > {e.target} dropped" if e.reason == "asked" else None
+    ),
     events.ElectionStarted: lambda e: f"{e.node} stands in term {e.term}",
     events.VoteGranted: lambda e: f"{e.node} votes for {e.candidate} in term {e.term}",
     events.VoteRefused: lambda e: f"{e.node} refuses {e.candidate} in term {e.term}: {e.reason}",
@@ -131,7 +133,9 @@ TELLERS: dict[type[Event], Callable[[Any], str | None]] = {
     events.LeaderStepped: lambda e: f"{e.node} is no {e.was} any more: {e.reason}",
     events.HandOverStarted: lambda e: f"{e.node} hands over to {e.successor}",
     events.HandOverEnded: lambda e: f"{e.node} gives up handing over to {e.successor}",
-    events.EntryAppended: lambda e: f"{e.node} appends {e.entry.label} as {e.entry.index} of term {e.entry.term}",
+    events.EntryAppended: lambda e: (
+        f"{e.node} appends {e.entry.label} as {e.entry.index} of term {e.entry.term}"
+    ),
     events.EntryReceived: lambda e: f"{e.node} receives {e.entry.index} of term {e.entry.term}",
     events.CommitAdvanced: lambda e: f"{e.node} knows {e.index} committed",
     events.LogTruncated: lambda e: (

@@ -135,7 +135,7 @@ def test_follower_that_missed_writes_while_dead_catches_up() -> None:
 
 
 def test_term_and_vote_survive_a_crash() -> None:
-    """A voter that forgot its promise could make two leaders of one term (Raft figure 2, persistent state)."""
+    """A voter that forgot its promise could make two leaders of one term (Raft figure 2, durable state)."""
     run = start()
     run.execute(commands.Kill("A"))
     elected = run_to(run, LeaderStarted)
@@ -297,7 +297,7 @@ def test_resumed_machine_takes_notice_of_what_changed(command: commands.Command)
 
 
 def test_killing_a_paused_machine_loses_what_waited_for_it() -> None:
-    """Messages that were not handled were in memory; the next machine's death has the command as its cause."""
+    """Messages that were not handled were in memory; of every death the command is the cause."""
     run = start()
     write(run)
     run.run_until(500 * MS)

@@ -131,6 +131,8 @@ class Controller:
             refuse(f"{command.node} is already in the cluster.")
         if command.node not in NODE_LETTERS:
             refuse(f"Nodes are named {NODE_LETTERS[0]} to {NODE_LETTERS[-1]}, not {command.node}.")
+        if command.node in self.simulation.names_used:
+            refuse(f"{command.node} was in this cluster before: a new, empty machine needs a name of its own.")
         if len(nodes) >= LIMITS.nodes_max:
             refuse(f"A cluster has at most {LIMITS.nodes_max} nodes.")
         for node in nodes.values():

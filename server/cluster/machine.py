@@ -110,8 +110,6 @@ class Node:
 
     def on_peer_removed(self, peer: NodeId) -> None:
         """A machine left for good."""
-        if peer in self.peers:
-            return  # A namesake has joined while this machine was paused.
         for replica in self.replicas:
             replica.role.on_peer_removed(peer)
 

@@ -94,6 +94,9 @@ class Simulation:
         """The event that made the present happen; stamped on everything recorded now."""
         self.nodes: dict[NodeId, Node] = {}
         """In the order they joined: A, B, C, …"""
+        self.names_used: dict[NodeId, None] = {}
+        """Every name a node has had. None is given twice: a vote or a confirmation of the old bearer,
+        still on the wire, would be taken for the new one's."""
         self.clients: dict[ClientId, Client] = {}
         self.network = Network(self)
         self.controller = Controller(self)
@@ -110,6 +113,7 @@ class Simulation:
             self.record(SettingChanged(name, self.settings.value(name), None))
         for letter in NODE_LETTERS[: self.settings.nodes]:
             self.nodes[letter] = Node(self, letter, is_voter=True)
+            self.names_used[letter] = None
             self.record(NodeAdded(letter, is_voter=True))
         self._count_voters()
         first, *others = self.nodes.values()
@@ -252,6 +256,7 @@ class Simulation:
     def add_node(self, name: NodeId) -> None:
         """A new, empty machine joins; it counts in majorities once it has caught up."""
         node = self.nodes[name] = Node(self, name, is_voter=False)
+        self.names_used[name] = None
         self.record(NodeAdded(name, is_voter=False))
         self._count_voters()
         for replica in node.replicas:

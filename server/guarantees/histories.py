@@ -79,14 +79,15 @@ def check_file(path: str | Path) -> list[KeyVerdict]:
 
 
 def run_check(path: str | Path, out: TextIO | None = None) -> int:
-    """Judge a file and print what was found. Gives the exit status: 0 linearizable, 1 not, 2 for a
+    """Judge a file and print what was found to `out` (by default standard output, and standard error
+    for what is wrong with the file). Gives the exit status: 0 linearizable, 1 not, 2 for a
     file that cannot be judged (no history, or undecided within the search's limit)."""
-    out = out if out is not None else sys.stdout
     try:
         verdicts = check_file(path)
     except HistoryError as problem:
-        print(problem, file=out)
+        print(problem, file=out if out is not None else sys.stderr)
         return NOT_JUDGED
+    out = out if out is not None else sys.stdout
     for line in format_verdicts(verdicts):
         print(line, file=out)
     held = [verdict.held for verdict in verdicts]

@@ -264,7 +264,7 @@ class Judges:
             self._findings += self.reads.ended(life)
         self._findings += self.sessions.ended(life)
         self.availability.ended(life)
-        life.answers, life.last_shown, life.horizon = {}, None, None
+        life.answers = life.last_shown = life.horizon = None  # Only its end needed them.
         self._verdicts = None
 
 

@@ -67,8 +67,8 @@ class Life:
     """When the leader answered OK, which is before the client is told."""
     confirmed_by: NodeId | None = None
     confirmed: Record | None = None
-    answers: dict[NodeId, Shown] = field(default_factory=dict)
-    """For a read: the last answer of each node that gave one."""
+    answers: dict[NodeId, Shown] | None = None
+    """For a read under way: the last answer of each node that gave one."""
     is_on_leader_path: bool = True
     """Whether its end says something about the leader (a read sent to a follower does not)."""
     floor: int = 0
@@ -84,6 +84,12 @@ class Life:
     def is_mutation(self) -> bool:
         """Whether it asks for an entry in the log."""
         return self.kind != "read"
+
+    def taken_answer(self) -> Shown | None:
+        """What the node showed whose answer the client took."""
+        if self.answers is None or self.answered_by is None:
+            return None
+        return self.answers.get(self.answered_by)
 
     @property
     def is_acknowledged(self) -> bool:

@@ -152,7 +152,7 @@ class LiveLinearizability:
         return _stands(key, life, 2 * record.index)
 
     def _read_fits(self, key: LiveKey, life: Life) -> bool:
-        shown = life.answers.get(life.answered_by) if life.answered_by is not None else None
+        shown = life.taken_answer()
         if shown is None or shown.value != life.result:
             return False
         record = shown.record

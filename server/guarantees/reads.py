@@ -92,6 +92,8 @@ class Reads:
         state = replica.log.get(event.applied_index)
         life.partition = partition.number
         if state is not None or event.applied_index == 0:  # Otherwise nothing can be said about it.
+            if life.answers is None:
+                life.answers = {}
             life.answers[event.node] = Shown(
                 life.operation, event.node, event.value, event.version, record, state,
                 partition.number, event.at_us, life.called_us,

@@ -132,7 +132,7 @@ class Sessions:
         if life.is_mutation:
             self._remember_write(session, life)
             return []
-        shown = life.answers.get(life.answered_by) if life.answered_by is not None else None
+        shown = life.taken_answer()
         if shown is None:
             return []
         partition = self.cluster.partition(shown.partition)

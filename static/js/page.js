@@ -164,7 +164,13 @@ function showBanner() {
   const says = trouble || store.notice;
   banner.hidden = says === "";
   banner.classList.toggle("notice", trouble === "");
-  if (banner.textContent !== says) banner.textContent = says;
+  if (banner.dataset.says === says) return;
+  banner.dataset.says = says;
+  banner.replaceChildren(says);
+  if (document.body.dataset.connection !== "closed") return;
+  const reload = Object.assign(document.createElement("button"), { type: "button", className: "button", textContent: "Reload" });
+  reload.addEventListener("click", () => location.reload());
+  banner.append(" ", reload);
 }
 
 // --- painting -------------------------------------------------------------------------------------

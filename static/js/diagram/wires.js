@@ -11,7 +11,7 @@ import { clientCurve, fit, isClient, Keyed, messageCurve, MONO, nodeCurve, pathO
 /** @typedef {import("./layout.js").Layout} Layout */
 /** @typedef {Record<"root" | "line" | "hit" | "spot" | "gap" | "slashes" | "tag", SVGElement>} LinkFigure */
 /** @typedef {{ root: SVGElement, inner: SVGElement, pill: SVGElement, text: SVGElement, cross: SVGElement, hit: SVGElement,
- *   message: MessageState | null, curve: Curve | null, shownAt: string, size: number }} MessageFigure */
+ *   message: MessageState | null, curve: Curve | null, shownAt: string, size: number, room: string }} MessageFigure */
 
 /** How long a message that died stays visible, in virtual time. */
 const FADE_US = 1_800_000;
@@ -203,7 +203,7 @@ export class Messages {
     /** @type {Map<string, number>} */
     const onWay = new Map();
     this.figures.update(messages, (message) => String(message.id), (figure, message) => {
-      drawMessage(figure, message, layout, isCrowded);
+      drawMessage(figure, message, layout, isCrowded, isStill);
       if (!isStill) return;
       const way = `${message.source}>${message.target}`;
       const turn = onWay.get(way) ?? 0;
@@ -232,7 +232,7 @@ export class Messages {
   }
 }
 
-/** @param {Element} layer @returns {MessageFigure & { root: SVGElement }} */
+/** @param {Element} layer @returns {MessageFigure} */
 function makeMessage(layer) {
   const root = shape("g", { role: "button", tabindex: 0, "aria-haspopup": "menu" }, layer);
   const hit = shape("circle", { class: "hit", r: 13 }, root);
@@ -242,13 +242,15 @@ function makeMessage(layer) {
     pill: shape("rect", { class: "pill" }, inner),
     text: shape("text", {}, inner),
     cross: shape("path", { class: "cross", d: "M-6,-6L6,6M6,-6L-6,6" }, inner),
-    message: null, curve: null, shownAt: "", size: 1,
+    message: null, curve: null, shownAt: "", size: 1, room: "",
   };
 }
 
-/** @param {MessageFigure & { root: SVGElement }} figure @param {MessageState} message @param {Layout} layout @param {boolean} isCrowded */
-function drawMessage(figure, message, layout, isCrowded) {
-  if (figure.message === message && figure.curve !== null && figure.root.getAttribute("data-crowd") === `${isCrowded}${layout.width}x${layout.height}`) return;
+/** @param {MessageFigure} figure @param {MessageState} message @param {Layout} layout @param {boolean} isCrowded @param {boolean} isStill */
+function drawMessage(figure, message, layout, isCrowded, isStill) {
+  const room = `${isCrowded} ${isStill} ${layout.width} ${layout.height}`;
+  if (figure.message === message && figure.curve !== null && figure.room === room) return;
+  figure.room = room;
   figure.message = message;
   figure.curve = messageCurve(layout, message.source, message.target, REPLY_KINDS.has(message.kind));
   figure.shownAt = "";
@@ -256,14 +258,15 @@ function drawMessage(figure, message, layout, isCrowded) {
   const isHeartbeat = message.kind === "heartbeat";
   const size = layout.isNarrow ? 11 : 12;
   const font = `600 ${size}px ${ELECTION_KINDS.has(message.kind) ? SANS : MONO}`;
-  const text = isCrowded && !isDropped ? "" : fit(message.label, layout.isNarrow ? 84 : 150, font);
+  const label = fit(message.label, layout.isNarrow ? 84 : 150, font);
+  const text = isCrowded && !isDropped ? "" : isStill && figure.curve ? `${label} ${heading(figure.curve)}` : label;
   const width = text === "" ? 12 : textWidth(text, font) + (message.kind === "reply" ? 12 : 18);
   const height = text === "" ? 12 : size + (message.kind === "reply" ? 7 : 11);
   show(figure.root, figure.curve !== null);
   set(figure.root, {
     class: `message ${message.kind}${message.success === false ? " no" : ""}${isDropped ? " dropped" : ""}`,
     "data-kind": "message", "data-id": message.id, "data-target": isClient(message.target) ? message.source : message.target,
-    "data-crowd": `${isCrowded}${layout.width}x${layout.height}`, "aria-label": messageName(message),
+    "aria-label": messageName(message),
   });
   show(figure.pill, !isHeartbeat);
   set(figure.pill, { x: (-width / 2).toFixed(1), y: -height / 2, width: width.toFixed(1), height, rx: height / 2 });
@@ -273,13 +276,21 @@ function drawMessage(figure, message, layout, isCrowded) {
   show(figure.cross, isDropped);
 }
 
+/** Which way a message goes, for those who do not see it move. @param {Curve} curve */
+function heading([start, , , end]) {
+  const right = end.x - start.x;
+  const down = end.y - start.y;
+  if (Math.abs(right) > Math.abs(down)) return right > 0 ? "→" : "←";
+  return down > 0 ? "↓" : "↑";
+}
+
 /** @param {MessageState} message */
 function messageName({ kind, label, source, target, dropped_us }) {
   const ends = [source, target].map((end) => (isClient(end) ? `client ${end}` : end)).join(" to ");
   return `${kind === "heartbeat" ? "heartbeat" : `${kind} ${label}`}, ${ends}${dropped_us === null ? "" : ", dropped"}`;
 }
 
-/** @param {MessageFigure & { root: SVGElement }} figure @param {number} part of the way @param {number} strength 1 fresh, 0 faded */
+/** @param {MessageFigure} figure @param {number} part of the way @param {number} strength 1 fresh, 0 faded */
 function place(figure, part, strength) {
   if (figure.curve === null) return;
   const { x, y } = pointOn(figure.curve, part);

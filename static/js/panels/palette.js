@@ -46,7 +46,6 @@ class Palette {
 
   /** @param {Page} page @param {HTMLDialogElement} dialog @param {HTMLFormElement} form @param {HTMLInputElement} input @param {HTMLElement} fault @param {HTMLElement} hint @param {HTMLElement} list */
   constructor(page, dialog, form, input, fault, hint, list) {
-    Object.assign(this, { page, dialog, input, fault, hint, list });
     this.page = page;
     this.dialog = dialog;
     this.input = input;

@@ -26,7 +26,7 @@ export function toggleTable(page) {
   };
   draw();
   timer = setInterval(draw, REFRESH_MS);
-  host.tabIndex = -1;
+  host.tabIndex = 0;
   host.focus();
 }
 
