@@ -24,7 +24,7 @@ from server.cluster.messages import (
     LogEntry,
     RequestVoteReply,
 )
-from server.cluster.settings import NODE_LETTERS
+from server.cluster.settings import NODE_LETTERS, SAFETY_SWITCHES
 
 Patch = list[Any]
 Document = dict[str, Any]
@@ -110,6 +110,10 @@ class Picture:
             self._set(["nodes", event.node, "settings", event.setting], event.value)
             return
         self._set(["settings", event.setting], event.value)
+        if event.setting in SAFETY_SWITCHES:
+            is_off = [name for name in SAFETY_SWITCHES if self.state["settings"].get(name) is False]
+            if is_off != self.state["run"]["modified"]:
+                self._set(["run", "modified"], is_off)
         for name, node in self.state["nodes"].items():
             if event.setting in node["settings"]:
                 self._delete(["nodes", name, "settings", event.setting])

@@ -233,6 +233,7 @@ class Run:
             "system": self.scenario.system,
             "seed": self.scenario.seed,
             "settings": {name: print_value(name, value) for name, value in self.scenario.settings.items()},
+            "modified": list(self.picture.state["run"]["modified"]),
             "end_ms": _milliseconds(simulation.now_us),
             "trace_sha256": simulation.trace_sha256(),
             "leader": leader.name if leader else None,

@@ -105,13 +105,19 @@ class HandMachine:
         self.now_us = end_us
 
     def take_sent(self, to: Address | None = None) -> list[Message]:
-        """What was sent (to one target) since this was last asked."""
-        taken = [message for target, message in self.sent if to in (None, target)]
+        """What was sent (to one target) since this was last asked; rounds, which only reads under proof
+        look at, are left out."""
+        taken = [without_round(message) for target, message in self.sent if to in (None, target)]
         self.sent = [pair for pair in self.sent if to not in (None, pair[0])]
         return taken
 
     def happened(self, kind: type[SomeEvent]) -> list[SomeEvent]:
         return [event for event in self.recorded if isinstance(event, kind)]
+
+
+def without_round(message: Message) -> Message:
+    """The message with its round at 0."""
+    return message._replace(round=0) if isinstance(message, AppendEntries | AppendEntriesReply) else message
 
 
 def entry(index: int, term: int, value: str | None = None) -> LogEntry:

@@ -106,13 +106,16 @@ def test_replies_of_an_older_term_and_of_strangers_count_nothing() -> None:
 
 def test_late_smaller_reply_takes_nothing_back() -> None:
     """Replies may overtake each other: what a follower holds only grows (Raft figure 2, matchIndex)."""
-    leader = leader_with(1, 1, term=2)
+    leader = leader_with(term=1, replication="sync", apply=0)
+    leader.receive("1", ask(1))
     machine_of(leader).pass_time(50 * MS)
-    leader.receive("B", agrees(2, received=3))
-    leader.receive("B", agrees(2, received=1))
+    leader.receive("B", agrees(1, received=1))
+    leader.receive("B", agrees(1, received=0))
+    leader.receive("C", agrees(1, received=1))
+    assert [reply.outcome for reply in answers(leader)] == ["ok"]
     machine_of(leader).take_sent()
     machine_of(leader).pass_time(SECOND)
-    assert machine_of(leader).take_sent("B") == [append(2, previous=(3, 2), commit=3)]
+    assert machine_of(leader).take_sent("B") == [append(1, previous=(1, 1), commit=1)]
 
 
 # --- the leader: copying -------------------------------------------------------------------------
@@ -126,6 +129,7 @@ def test_leader_sends_only_what_is_on_its_own_disk() -> None:
     machine.take_sent()
     leader.receive("1", ask(1))
     machine.pass_time(50 * MS - 1)
+    leader.receive("B", agrees(1, received=0))
     assert machine.take_sent() == []
     machine.pass_time(1)
     (message,) = machine.take_sent("B")

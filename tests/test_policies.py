@@ -203,3 +203,13 @@ def test_entry_can_be_read_on_a_follower_when_the_policy_lets_it(replication: st
     run = staggered(replication=replication)
     write(run)
     assert run_to(run, EntryApplied, node="B").at_us == shown_ms * MS
+
+
+def test_quorum_at_level_applied_asks_for_a_majority_of_stores() -> None:
+    """Of four nodes that is the leader and two more, not one more."""
+    run = start(nodes=4, replication="quorum", level="applied")
+    for node in "BCD":
+        run.execute(commands.SetLatency("A", node, False, DISTANCES_MS[node] * MS))
+    write(run)
+    acknowledged = run_to(run, WriteAcknowledged)
+    assert (acknowledged.held_by, acknowledged.at_us) == (("A", "B", "C"), (1000 + 400 + 20) * MS)

@@ -43,6 +43,28 @@ LETTERS = "DEFGHI"
 CROWD = ("set failover manual", "set replication quorum", "set outstanding 40", "load writes 22/s")
 """With nine nodes at the usual latency: about a hundred messages in flight."""
 
+WATCH_FRAMES = """() => {
+  const ask = window.requestAnimationFrame.bind(window);
+  const { port1, port2 } = new MessageChannel();
+  const waiting = [];
+  window.isFrameBeingMade = false;
+  port1.onmessage = () => {
+    window.isFrameBeingMade = false;
+    waiting.splice(0).forEach((resolve) => resolve());
+  };
+  window.requestAnimationFrame = (paint) => ask((at) => {
+    window.isFrameBeingMade = true;
+    port2.postMessage(0);
+    paint(at);
+  });
+  window.nextPaint = (then) => {
+    waiting.push(then);
+    if (!window.isFrameBeingMade) window.requestAnimationFrame(() => {});
+  };
+}"""
+"""Calls back when the frame that carries a change is painted: a message posted while a frame is being
+made is handled right after it. A change made within a frame is in that frame, any other in the next."""
+
 EXPECT_PAINT = """(text) => {
   const named = (node) => node.nodeType === Node.TEXT_NODE ? node.data : node.textContent +
     [...node.querySelectorAll("[aria-label]"), node].map((each) => each.ariaLabel).join();
@@ -54,17 +76,13 @@ EXPECT_PAINT = """(text) => {
     const observer = new MutationObserver((changes) => {
       if (!from || !changes.some(shows)) return;
       observer.disconnect();
-      requestAnimationFrame(() => {
-        const { port1, port2 } = new MessageChannel();
-        port1.onmessage = () => resolve(performance.now() - from);
-        port2.postMessage(0);
-      });
+      window.nextPaint(() => resolve(performance.now() - from));
     });
     const everything = { subtree: true, childList: true, characterData: true, attributes: true };
     observer.observe(document.body, everything);
   });
 }"""
-"""Time until the frame after the change has been painted: up to one frame too long, never too short."""
+"""Time from pressing until something that shows `text` is painted."""
 
 COLLECT_FRAMES = """(seconds) => new Promise((resolve) => {
   const lengths = [];
@@ -154,6 +172,7 @@ def _click_row(browser: Browser, ours: str, bare: str) -> Row:
     for _ in range(TURNS):
         for address, own in ((f"{ours}/play", figures), (f"{bare}/echo", bare_figures)):
             with visited(browser, address) as opened:
+                opened.evaluate(WATCH_FRAMES)
                 own += [_click_milliseconds(opened, number) for number in range(-2, CLICKS_PER_TURN)][2:]
     late, bare_late = percentile(figures, 95), percentile(bare_figures, 95)
     return Row(

@@ -18,8 +18,10 @@ class Candidate(Role):
 
     name = "candidate"
 
-    def __init__(self, replica: Replica) -> None:
+    def __init__(self, replica: Replica, is_transfer: bool = False) -> None:
         super().__init__(replica)
+        self.is_transfer = is_transfer
+        """Whether the leader itself asked it to stand."""
         self.votes: list[NodeId] = [self.machine.name]
         self._retry: Timer | None = None
         self._retry_cause: int | None = None
@@ -54,7 +56,7 @@ class Candidate(Role):
         self._retry = machine.set_timer(timeout_us, self._on_no_majority)
         last_term, last_index = replica.log.last_id
         for peer in machine.voting_peers:
-            replica.send(peer, RequestVote(replica.term, last_index, last_term))
+            replica.send(peer, RequestVote(replica.term, last_index, last_term, is_transfer=self.is_transfer))
         self._lead_if_elected()
 
     def _on_no_majority(self) -> None:
@@ -79,5 +81,6 @@ class Candidate(Role):
 
     def _lead_if_elected(self) -> None:
         members = (self.machine.name, *self.machine.voting_peers)
-        if sum(voter in members for voter in self.votes) >= self.machine.majority:
+        needed = self.machine.majority if self.machine.settings.majority else 1
+        if sum(voter in members for voter in self.votes) >= needed:
             self.replica.lead(self.replica.term, "elected", tuple(self.votes))

@@ -62,6 +62,10 @@ class Client:
         self.known_leader: NodeId | None = leader
         """Who it believes leads; where writes go first."""
         self.pending: dict[int, Pending] = {}
+        self.written_version = 0
+        """The highest version of anything this client was told it wrote …"""
+        self.seen_version = 0
+        """… and has written or read."""
         self.load_interval_us: dict[str, int] = {}
         """Mean time between background operations, by kind."""
         self._load_timers: dict[str, Timer] = {}
@@ -128,8 +132,16 @@ class Client:
         request = ClientRequest(
             pending.operation, pending.attempt, pending.kind, pending.key,
             pending.value, pending.expected, pending.leader_only,
+            self._token() if pending.kind == "read" else 0,
         )  # fmt: skip
         self.simulation.network.send(self.name, target, self.simulation.partition_of(pending.key), request)
+
+    def _token(self) -> int:
+        """What a read must wait for, as the `session` setting says."""
+        session = self.simulation.settings.session
+        if session == "read-your-writes":
+            return self.written_version
+        return self.seen_version if session == "monotonic-reads" else 0
 
     def _resend(self, pending: Pending, target: NodeId, reason: str) -> None:
         self.simulation.record(
@@ -149,6 +161,10 @@ class Client:
             return
         if pending.leader_only:
             self.known_leader = source
+        if message.outcome == "ok":
+            self.seen_version = max(self.seen_version, message.version)
+            if pending.kind != "read":
+                self.written_version = max(self.written_version, message.version)
         self._end(pending, message.outcome, message.value, message.version, source)
 
     def _on_refusal(self, pending: Pending, source: NodeId, message: ClientReply) -> None:

@@ -132,7 +132,9 @@ class Controller:
         if command.node not in NODE_LETTERS:
             refuse(f"Nodes are named {NODE_LETTERS[0]} to {NODE_LETTERS[-1]}, not {command.node}.")
         if command.node in self.simulation.names_used:
-            refuse(f"{command.node} was in this cluster before: a new, empty machine needs a name of its own.")
+            refuse(
+                f"{command.node} was in this cluster before: a new, empty machine needs a name of its own."
+            )
         if len(nodes) >= LIMITS.nodes_max:
             refuse(f"A cluster has at most {LIMITS.nodes_max} nodes.")
         for node in nodes.values():

@@ -263,6 +263,16 @@ class ElectionTimerSet(Event):
 
 
 @dataclass(slots=True)
+class PreVoteStarted(Event):
+    """A follower asks whether it could win `term` before it stands (Raft thesis §9.6)."""
+
+    name = "prevote.started"
+    node: NodeId
+    partition: int
+    term: int
+
+
+@dataclass(slots=True)
 class ElectionStarted(Event):
     """A replica became candidate of `term` and voted for itself."""
 
@@ -323,7 +333,7 @@ class LeaderStarted(Event):
 @dataclass(slots=True)
 class LeaderStepped(Event):
     """A leader or candidate became a follower. `reason`: `higher term`, `lost election`, `hand-over`,
-    `operator`."""
+    `operator`, `lease expired`."""
 
     name = "leader.stepped_down"
     node: NodeId

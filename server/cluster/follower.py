@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from server.cluster.events import ElectionTimerSet, EntryReceived
-from server.cluster.messages import AppendEntries, AppendEntriesReply, NodeId
+from server.cluster.events import ElectionTimerSet, EntryReceived, PreVoteStarted
+from server.cluster.messages import (
+    AppendEntries,
+    AppendEntriesReply,
+    NodeId,
+    RequestVote,
+    RequestVoteReply,
+)
 from server.cluster.role import Role
 
 if TYPE_CHECKING:
@@ -29,6 +35,12 @@ class Follower(Role):
         self._election_cause: int | None = None
         self._election: Timer | None = None
         self._rings_at_us = 0
+        self.round = 0
+        """The leader's round that was heard last."""
+        self.heard_at_us: int | None = None
+        """When this term's leader was last heard."""
+        self.trial_votes: list[NodeId] = []
+        """Under pre-vote: who would vote for this follower if it stood now, itself first."""
 
     # --- messages ---------------------------------------------------------------------------------
 
@@ -36,10 +48,12 @@ class Follower(Role):
         """Append what follows on from this log; refuse a gap or a conflict (Raft §5.3)."""
         replica = self.replica
         replica.recognise(source)
+        self.round, self.heard_at_us, self.trial_votes = message.round, self.machine.now_us, []
         self.set_election_timer()
         log = replica.log
         previous = message.previous_index
-        if log.term_at(previous) != message.previous_term:
+        tolerates = not self.machine.settings.truncate_on_rejoin and previous <= log.last_index
+        if log.term_at(previous) != message.previous_term and not tolerates:
             self._refuse(source, previous)
             return
         last_new = previous + len(message.entries)
@@ -57,6 +71,7 @@ class Follower(Role):
         """Agreement was with the old term's leader; with the next one it starts from nothing."""
         self.matched_index = 0
         self.owes_reply = False
+        self.heard_at_us, self.trial_votes = None, []
 
     def on_vote_granted(self) -> None:
         """Having promised a vote, give the candidate time to win (Raft §5.2)."""
@@ -94,7 +109,10 @@ class Follower(Role):
             self._wait_for_election()
         else:
             self.machine.blame(self._election_cause)
-            self.replica.stand()
+            if self.machine.settings.pre_vote:
+                self._start_trial()
+            else:
+                self.replica.stand()
 
     def on_settings_changed(self) -> None:
         """Begin or stop waiting for a silent leader."""
@@ -104,6 +122,38 @@ class Follower(Role):
         elif self.election_at_us is not None:
             self.stop()
             self.machine.record(ElectionTimerSet(self.machine.name, self.replica.partition, None))
+
+    # --- pre-vote (Raft thesis §9.6) ----------------------------------------------------------------
+
+    def _start_trial(self) -> None:
+        """Ask whether it could win, before it disturbs anybody with a new term."""
+        replica, machine = self.replica, self.machine
+        self.trial_votes = [machine.name]
+        term = replica.term + 1
+        machine.record(PreVoteStarted(machine.name, replica.partition, term))
+        self.set_election_timer()
+        last_term, last_index = replica.log.last_id
+        for peer in machine.voting_peers:
+            replica.send(peer, RequestVote(term, last_index, last_term, is_trial=True))
+        self._stand_if_it_could_win()
+
+    def on_trial_vote(self, source: NodeId, message: RequestVoteReply) -> None:
+        """Somebody would vote for this follower; it stands when a majority would."""
+        if self.trial_votes and source not in self.trial_votes:
+            self.trial_votes.append(source)
+            self._stand_if_it_could_win()
+
+    def _stand_if_it_could_win(self) -> None:
+        needed = self.machine.majority if self.machine.settings.majority else 1
+        if len(self.trial_votes) >= needed:
+            self.replica.stand()
+
+    def trusts_leader(self) -> bool:
+        """Whether it heard a leader within the shortest election timeout, by its own clock."""
+        if self.heard_at_us is None:
+            return False
+        silence_us = self.machine.elapsed_us(self.heard_at_us)
+        return silence_us < self.machine.settings.election_timeout_min_us
 
     # --- helpers ----------------------------------------------------------------------------------
 
@@ -140,6 +190,7 @@ class Follower(Role):
             AppendEntriesReply(
                 replica.term, True, matched,
                 min(matched, replica.log.flushed_index), min(matched, replica.applied_index), 0,
+                self.round,
             ),
         )  # fmt: skip
 
@@ -153,7 +204,10 @@ class Follower(Role):
             if held_term == entry.term:
                 continue
             if held_term != -1:
+                if not self.machine.settings.truncate_on_rejoin:
+                    continue
                 replica.truncate_from(entry.index, "conflict")
+                self.matched_index = min(self.matched_index, entry.index - 1)
             log.append(entry)
             self.machine.record(EntryReceived(self.machine.name, replica.partition, entry))
             received = True
@@ -167,4 +221,6 @@ class Follower(Role):
             hint = log.last_index
         else:
             hint = log.first_index_of_term_at(previous_index) - 1
-        self.replica.send(source, AppendEntriesReply(self.replica.term, False, hint, 0, 0, previous_index))
+        self.replica.send(
+            source, AppendEntriesReply(self.replica.term, False, hint, 0, 0, previous_index, self.round)
+        )

@@ -6,6 +6,7 @@ Three facts stay apart here: an entry is *appended* (in this log), *committed* (
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from server.cluster.events import (
@@ -43,6 +44,7 @@ class Progress:
 
     __slots__ = (
         "applied_index", "awaited_index", "flushed_index", "is_probing", "next_index", "received_index",
+        "round",
     )  # fmt: skip
 
     def __init__(self, next_index: int) -> None:
@@ -58,6 +60,20 @@ class Progress:
         """Looking for the point of agreement: one message at a time until one is accepted."""
         self.awaited_index = 0
         """While probing: the last entry of that one message; 0 when none is out."""
+        self.round = 0
+        """The last of this leader's rounds that it has answered."""
+
+
+@dataclass(slots=True)
+class WaitingRead:
+    """A read that a leader may not answer yet."""
+
+    source: Address
+    request: ClientRequest
+    index: int
+    """It must have applied its log up to here …"""
+    round: int
+    """… and a majority must have answered this round; 0 when that is done or not needed."""
 
 
 class Leader(Role):
@@ -76,8 +92,14 @@ class Leader(Role):
         """How far waiting clients have been answered."""
         self.waiting: dict[int, list[tuple[Address, ClientRequest]]] = {}
         """By log index: who wants to be told when that entry is safe."""
-        self.waiting_reads: list[tuple[Address, ClientRequest]] = []
-        """Reads that came before this leader had applied what it inherited."""
+        self.waiting_reads: list[WaitingRead] = []
+        """Reads that may not be answered yet, in the order they came."""
+        self.round = 0
+        """Number of the last round of heartbeats: an answer to it proves that this leader led then."""
+        self.rounds_sent_us: dict[int, int] = {}
+        """When each round was sent; only rounds that a majority may still confirm."""
+        self.confirmed_at_us = self.machine.now_us
+        """When the last round that a majority has answered was sent: it certainly led at that moment."""
         self.successor: NodeId | None = None
         """In a planned switchover: who takes over; no writes are taken meanwhile."""
         self.successor_term = 0
@@ -122,10 +144,30 @@ class Leader(Role):
             self.replica.flush()
 
     def _on_read(self, source: Address, request: ClientRequest) -> None:
-        if self.replica.applied_index < self._first_readable_index():
-            self.waiting_reads.append((source, request))
-        else:
-            self.replica.answer_read(source, request)
+        """Answer at once, or when what the `leader-reads` setting asks for is true (Raft thesis §6.4)."""
+        needs_proof = request.leader_only and not self._may_answer_unproven()
+        if needs_proof:
+            self._send_round()
+        index = max(self._first_readable_index(), self.readable_index() if needs_proof else 0)
+        self.waiting_reads.append(WaitingRead(source, request, index, self.round if needs_proof else 0))
+        self._answer_reads()
+
+    def _may_answer_unproven(self) -> bool:
+        """Whether a read needs no fresh proof that this replica still leads."""
+        settings = self.machine.settings
+        if settings.leader_reads == "lease":
+            return self._has_lease() or not settings.lease_step_down
+        return settings.leader_reads == "plain"
+
+    def _has_lease(self) -> bool:
+        """Nobody who answered a round elects another leader before the shortest election timeout has
+        passed since it was sent; a tenth is kept back for clocks that differ (Raft thesis §6.4.1)."""
+        lease_us = self.machine.settings.election_timeout_min_us * 9 // 10
+        return self.machine.elapsed_us(self.confirmed_at_us) < lease_us
+
+    def trusts_leader(self) -> bool:
+        """It trusts itself while its lease lasts."""
+        return self._has_lease()
 
     def _on_retry(self, source: Address, request: ClientRequest, index: int) -> None:
         """The entry of this operation is already here: wait for that one instead of appending again."""
@@ -144,6 +186,7 @@ class Leader(Role):
         progress = self.progress.get(source)
         if progress is None:
             return
+        self._confirm(progress, message.round)
         if not message.success:
             self._on_rejection(source, progress, message)
             return
@@ -177,10 +220,42 @@ class Leader(Role):
 
     def _on_heartbeat_timer(self) -> None:
         self._heartbeat = self.machine.set_timer(self.machine.settings.heartbeat_us, self._on_heartbeat_timer)
+        if self._has_lost_lease():
+            self.replica.follow(None, "lease expired")
+            return
+        self._send_round()
+
+    def _has_lost_lease(self) -> bool:
+        """Under lease reads: whether it has been without a majority for so long that it must step down."""
+        settings = self.machine.settings
+        is_kept = settings.leader_reads != "lease" or not settings.lease_step_down
+        if is_kept or settings.failover != "automatic":
+            return False
+        return self.machine.elapsed_us(self.confirmed_at_us) >= settings.election_timeout_min_us
+
+    def _send_round(self) -> None:
+        """Show every follower that this leader is alive, with new entries where there are any."""
+        self.round += 1
+        self.rounds_sent_us[self.round] = self.machine.now_us
         for peer, progress in self.progress.items():
             progress.awaited_index = 0  # An answer this late is lost: ask again.
             if not self._replicate_to(peer, progress):
                 self._send_append(peer, progress.next_index, ())
+
+    def _confirm(self, progress: Progress, answered_round: int) -> None:
+        """Note which of its rounds a follower has answered, and what a majority has thereby proved."""
+        if answered_round <= progress.round:
+            return
+        progress.round = answered_round
+        answered = [self.round] if self.machine.is_voter else []
+        answered += [self.progress[peer].round for peer in self.machine.voting_peers]
+        answered.sort(reverse=True)
+        proved = answered[self.machine.majority - 1]
+        if proved in self.rounds_sent_us:
+            self.confirmed_at_us = max(self.confirmed_at_us, self.rounds_sent_us[proved])
+            for number in [each for each in self.rounds_sent_us if each < proved]:
+                del self.rounds_sent_us[number]
+        self._answer_reads(proved)
 
     def _on_hand_over_timer(self) -> None:
         """The successor never took over: carry on."""
@@ -260,7 +335,7 @@ class Leader(Role):
             peer,
             AppendEntries(
                 replica.term, next_index - 1, replica.log.term_at(next_index - 1),
-                entries, replica.commit_index,
+                entries, replica.commit_index, self.round,
             ),
         )  # fmt: skip
 
@@ -275,7 +350,8 @@ class Leader(Role):
         held.sort(reverse=True)
         index = held[self.machine.majority - 1]
         # Entries of earlier terms commit only through one of this term (Raft §5.4.2, figure 8).
-        if index > replica.commit_index and replica.log.term_at(index) == replica.term:
+        is_own = replica.log.term_at(index) == replica.term
+        if index > replica.commit_index and (is_own or not self.machine.settings.commit_only_own_term):
             replica.advance_commit(index)
         self.acknowledged_index = self._policy_index()
         replica.apply()
@@ -310,10 +386,21 @@ class Leader(Role):
             self.answered_index += 1
             for source, request in self.waiting.pop(self.answered_index, ()):
                 self._answer(self.answered_index, source, request)
-        if self.waiting_reads and self.replica.applied_index >= self._first_readable_index():
-            reads, self.waiting_reads = self.waiting_reads, []
-            for source, request in reads:
-                self.replica.answer_read(source, request)
+        self._answer_reads()
+
+    def _answer_reads(self, proved_round: int = 0) -> None:
+        """Answer the reads whose entries can be read and whose round a majority has answered."""
+        if not self.waiting_reads:
+            return
+        applied_index = self.replica.applied_index
+        waiting, self.waiting_reads = self.waiting_reads, []
+        for read in waiting:
+            if read.round <= proved_round:
+                read.round = 0
+            if read.round == 0 and read.index <= applied_index:
+                self.replica.answer_read(read.source, read.request)
+            else:
+                self.waiting_reads.append(read)
 
     def _answer(self, index: int, source: Address, request: ClientRequest) -> None:
         replica = self.replica

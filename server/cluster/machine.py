@@ -60,7 +60,12 @@ class Node:
 
     def set_timer(self, delay_us: int, action: Callable[[], None]) -> Timer:
         """Call `action` later, unless the timer is cancelled or this machine dies first."""
-        return self.simulation.set_timer(delay_us, action, self)
+        # A clock that runs at 80 % takes 1.25 s to count one.
+        return self.simulation.set_timer(delay_us * 100 // self.settings.clock_percent, action, self)
+
+    def elapsed_us(self, since_us: int) -> int:
+        """How much time this machine's own clock has counted since a moment of virtual time."""
+        return (self.simulation.now_us - since_us) * self.settings.clock_percent // 100
 
     def record(self, event: Event) -> int:
         """Write an event to the trace."""

@@ -55,6 +55,8 @@ class AppendEntries(NamedTuple):
     entries: tuple[LogEntry, ...]
     commit_index: int
     """How far the leader knows the log to be committed."""
+    round: int = 0
+    """Counts the leader's rounds; the reply repeats it, which proves when the follower still followed."""
 
     @property
     def kind(self) -> str:
@@ -83,6 +85,8 @@ class AppendEntriesReply(NamedTuple):
     """… and can be read from it up to here."""
     rejected_index: int
     """On refusal: the `previous_index` that did not match; 0 on success."""
+    round: int = 0
+    """The round of the message this answers."""
 
     @property
     def kind(self) -> str:
@@ -101,6 +105,10 @@ class RequestVote(NamedTuple):
     term: int
     last_index: int
     last_term: int
+    is_trial: bool = False
+    """A pre-vote: would you vote for me in this term? Nobody's term or vote changes (Raft thesis §9.6)."""
+    is_transfer: bool = False
+    """The leader itself asked this candidate to stand, so having heard that leader is no objection."""
 
     @property
     def kind(self) -> str:
@@ -110,7 +118,7 @@ class RequestVote(NamedTuple):
     @property
     def label(self) -> str:
         """The question on the pill."""
-        return f"vote? term {self.term}"
+        return f"{'would you ' if self.is_trial else ''}vote? term {self.term}"
 
 
 class RequestVoteReply(NamedTuple):
@@ -118,6 +126,8 @@ class RequestVoteReply(NamedTuple):
 
     term: int
     granted: bool
+    is_trial: bool = False
+    """The answer to a pre-vote: it promises nothing."""
 
     @property
     def kind(self) -> str:
@@ -127,7 +137,7 @@ class RequestVoteReply(NamedTuple):
     @property
     def label(self) -> str:
         """The answer on the pill."""
-        return f"vote {'✓' if self.granted else '✗'} term {self.term}"
+        return f"{'would ' if self.is_trial else ''}vote {'✓' if self.granted else '✗'} term {self.term}"
 
 
 class TimeoutNow(NamedTuple):
@@ -163,6 +173,8 @@ class ClientRequest(NamedTuple):
     expected: str | None
     leader_only: bool
     """A read that any other node must refuse."""
+    token: int = 0
+    """A read waits until the node has applied its log up to here: what the session has seen or written."""
 
     @property
     def kind(self) -> str:

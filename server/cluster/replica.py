@@ -87,6 +87,9 @@ class Machine(Protocol):
     def blame(self, sequence: int | None) -> None:
         """Make a recorded event the cause of what follows."""
 
+    def elapsed_us(self, since_us: int) -> int:
+        """How much time this machine's own clock has counted since a moment of virtual time."""
+
     def draw_election_timeout_us(self) -> int:
         """A random silence between the two election timeout settings."""
 
@@ -127,6 +130,8 @@ class Replica:
         self._flush: Timer | None = None
         self._flush_target = 0
         self._apply: Timer | None = None
+        self._waiting_reads: list[tuple[Address, ClientRequest]] = []
+        """Reads whose session has seen more than this replica can show yet."""
 
     # --- messages ---------------------------------------------------------------------------------
 
@@ -137,15 +142,21 @@ class Replica:
             return
         if isinstance(message, ClientReply):
             return
-        if message.term > self.term:
+        if isinstance(message, RequestVote | RequestVoteReply) and message.is_trial:
+            self._on_trial(source, message)
+            return
+        if isinstance(message, RequestVote) and self._ignores(message):
+            return
+        fencing = self.machine.settings.fencing
+        if message.term > self.term and (fencing or self.role.name != "leader"):
             self.adopt_term(message.term)
         if isinstance(message, AppendEntries):
-            if message.term < self.term:
+            if message.term < self.term and fencing:
                 self.send(source, AppendEntriesReply(self.term, False, 0, 0, 0, message.previous_index))
             else:
                 self.role.on_append_entries(source, message)
         elif isinstance(message, AppendEntriesReply):
-            if message.term == self.term:
+            if message.term == self.term or not fencing:
                 self.role.on_append_entries_reply(source, message)
         elif isinstance(message, RequestVote):
             self._on_request_vote(source, message)
@@ -154,6 +165,32 @@ class Replica:
                 self.role.on_vote(source, message)
         elif message.term == self.term:
             self._on_timeout_now(message)
+
+    def _on_trial(self, source: NodeId, message: RequestVote | RequestVoteReply) -> None:
+        """A pre-vote: say what would be, and change nothing (Raft thesis §9.6)."""
+        if isinstance(message, RequestVoteReply):
+            if message.granted and message.term == self.term + 1:
+                self.role.on_trial_vote(source, message)
+            elif not message.granted and message.term > self.term:
+                self.adopt_term(message.term)
+            return
+        would = (
+            message.term > self.term
+            and self.machine.is_voter
+            and not self.role.trusts_leader()
+            and (not self.machine.settings.vote_check or self._is_complete(message))
+        )
+        self.send(source, RequestVoteReply(message.term if would else self.term, would, is_trial=True))
+
+    def _ignores(self, message: RequestVote) -> bool:
+        """A lease holds only if nobody elects another leader while it lasts: who has just heard the
+        leader ignores candidates altogether (Raft thesis §6.4.1)."""
+        is_lease = self.machine.settings.leader_reads == "lease"
+        return is_lease and not message.is_transfer and self.role.trusts_leader()
+
+    def _is_complete(self, message: RequestVote) -> bool:
+        """Whether the candidate's log is at least as complete as this one (Raft §5.4.1)."""
+        return (message.last_term, message.last_index) >= self.log.last_id
 
     def _on_request_vote(self, source: NodeId, message: RequestVote) -> None:
         """One vote a term, and only for a log at least as complete as this one (Raft §5.2, §5.4.1)."""
@@ -173,7 +210,7 @@ class Replica:
             return "not a voter"
         if self.voted_for not in (None, candidate):
             return "already voted"
-        if (message.last_term, message.last_index) < self.log.last_id:
+        if self.machine.settings.vote_check and not self._is_complete(message):
             return "log is behind"
         return None
 
@@ -181,7 +218,7 @@ class Replica:
         if message.successor_term:
             self.lead(message.successor_term, "handed over", ())
         else:
-            self.stand()
+            self.stand(is_transfer=True)
 
     # --- roles and terms --------------------------------------------------------------------------
 
@@ -211,12 +248,12 @@ class Replica:
             self.leader = leader
             self.machine.record(LeaderRecognised(self.machine.name, self.partition, self.term, leader))
 
-    def stand(self) -> None:
-        """Stand for election in a new term."""
+    def stand(self, is_transfer: bool = False) -> None:
+        """Stand for election in a new term; `is_transfer` when the leader asked for it."""
         self._advance_term(self.machine.next_term(self.term))
         self.voted_for = self.machine.name
         self.recognise(None)
-        candidate = Candidate(self)
+        candidate = Candidate(self, is_transfer)
         self.become(candidate)
         candidate.start()
 
@@ -293,6 +330,10 @@ class Replica:
                 entry.key, held[0] if held else None, changed,
             )
         )  # fmt: skip
+        if self._waiting_reads:
+            waiting, self._waiting_reads = self._waiting_reads, []
+            for source, request in waiting:
+                self.answer_read(source, request)
 
     def _take_effect(self, entry: LogEntry) -> bool:
         """Change the store as the entry says; the same log gives the same store on every replica."""
@@ -341,6 +382,7 @@ class Replica:
     def crash(self) -> None:
         """Power is gone: timers stop, the role and everything not flushed are lost."""
         self.become(Role(self))
+        self._waiting_reads = []
         self._flush = self._apply = None  # The machine has stopped its timers.
         if self.log.last_index > self.log.flushed_index:
             self.truncate_from(self.log.flushed_index + 1, "crash")
@@ -369,7 +411,11 @@ class Replica:
         return self.log.flushed_index
 
     def answer_read(self, source: Address, request: ClientRequest) -> None:
-        """Answer from this replica's own store, however old that is."""
+        """Answer from this replica's own store, however old that is, once it shows what the session
+        has seen."""
+        if request.token > self.applied_index:
+            self._waiting_reads.append((source, request))
+            return
         value, version = None, 0
         if request.key in self.store:
             value, version, _ = self.store[request.key]

@@ -37,6 +37,13 @@ class Role:
     def on_vote(self, source: NodeId, message: RequestVoteReply) -> None:
         """Only candidates wait for these."""
 
+    def on_trial_vote(self, source: NodeId, message: RequestVoteReply) -> None:
+        """Only a follower that considers standing waits for these."""
+
+    def trusts_leader(self) -> bool:
+        """Whether this replica has heard from a leader so recently that it would elect no other."""
+        return False
+
     def on_term_advanced(self) -> None:
         """A new term began while this role goes on: what was known of its leader no longer holds."""
 

@@ -60,6 +60,8 @@ class Setting:
     choices: tuple[str, ...] = ()
     minimum: int = 0
     maximum: int = 0
+    defends: str = ""
+    """For a safety switch: the promise that falls when it is off."""
     per_node: bool = False
     """Whether `… on B` may give one node a value of its own."""
     is_fixed: bool = False
@@ -77,6 +79,8 @@ class Settings:
     semi_sync_followers: int = 1
     failover: str = "automatic"
     reads: str = "leader"
+    leader_reads: str = "plain"
+    session: str = "none"
     heartbeat_us: int = 1 * SECOND
     election_timeout_min_us: int = 3 * SECOND
     election_timeout_max_us: int = 6 * SECOND
@@ -88,7 +92,15 @@ class Settings:
     batch: int = 16
     operation_timeout_us: int = 5 * SECOND
     retries: int = 0
+    fencing: bool = True
+    vote_check: bool = True
+    majority: bool = True
+    truncate_on_rejoin: bool = True
+    commit_only_own_term: bool = True
+    lease_step_down: bool = True
     idempotent_retries: bool = True
+    pre_vote: bool = False
+    clock_percent: int = 100
     outstanding: int = 10
 
     def value(self, name: str) -> str | int | bool:
@@ -155,6 +167,14 @@ _TABLE = (
     Setting("reads", "reads", "choice",
             "Which node a read goes to when the command does not say.",
             choices=(*READ_ROUTES, *NODE_LETTERS)),
+    Setting("leader-reads", "leader_reads", "choice",
+            "What a leader does before it answers a read: nothing (plain), prove by a round of heartbeats "
+            "that it still leads (read-index), or rely on a recent such proof (lease).",
+            choices=("plain", "read-index", "lease")),
+    Setting("session", "session", "choice",
+            "What a client carries along so that a read waits for it: nothing, the version it last wrote "
+            "(read-your-writes), or the highest it has written or seen (monotonic-reads).",
+            choices=("none", "read-your-writes", "monotonic-reads")),
     Setting("heartbeat", "heartbeat_us", "time", "How often an idle leader shows that it is alive.",
             minimum=MILLISECOND, maximum=60 * SECOND),
     Setting("election-timeout-min", "election_timeout_min_us", "time",
@@ -183,8 +203,34 @@ _TABLE = (
             "How often a client sends an unanswered write again, each try as long as the timeout. A read is "
             "asked again twice in any case: it changes nothing.",
             minimum=0, maximum=10),
+    Setting("clock", "clock_percent", "number",
+            "How fast a node's clock runs, in percent of true time: every timer of the node follows it.",
+            minimum=25, maximum=400, per_node=True),
+    Setting("fencing", "fencing", "switch",
+            "Whether a higher term deposes a leader, and an older leader's entries are refused.",
+            defends="an old leader cannot overwrite what a newer one has committed"),
+    Setting("vote-check", "vote_check", "switch",
+            "Whether a voter refuses a candidate whose log is behind its own.",
+            defends="a new leader has every committed entry"),
+    Setting("majority", "majority", "switch",
+            "Whether a candidate needs the votes of more than half of all nodes.",
+            defends="a term has at most one leader"),
+    Setting("truncate-on-rejoin", "truncate_on_rejoin", "switch",
+            "Whether a follower discards entries that contradict its leader's log.",
+            defends="logs with the same entry are equal up to it"),
+    Setting("commit-only-own-term", "commit_only_own_term", "switch",
+            "Whether a leader counts copies only for entries of its own term (Raft §5.4.2, figure 8).",
+            defends="a committed entry is never replaced"),
+    Setting("lease-step-down", "lease_step_down", "switch",
+            "Whether a leader whose lease has run out stops answering and steps down.",
+            defends="reads under a lease are never stale"),
     Setting("idempotent-retries", "idempotent_retries", "switch",
-            "Whether a leader recognises an operation it already has and does not append it twice."),
+            "Whether a leader recognises an operation it already has and does not append it twice.",
+            defends="a retried operation takes effect once"),
+    Setting("pre-vote", "pre_vote", "switch",
+            "Whether a node first asks if it could win before it stands and raises the term "
+            "(Raft thesis §9.6). The textbook leaves it out.",
+            defends="a node that was away does not depose a working leader"),
     Setting("outstanding", "outstanding", "number",
             "How many background operations a client keeps open before it waits.",
             minimum=1, maximum=LIMITS.operations_pending_max),
@@ -192,6 +238,10 @@ _TABLE = (
 
 SETTINGS: dict[str, Setting] = {row.name: row for row in _TABLE}
 """Every setting by its spoken name, in the order that help shows them."""
+
+
+SAFETY_SWITCHES = tuple(row.name for row in _TABLE if row.defends and getattr(Settings(), row.attribute))
+"""The switches that a sound run has on: a run with one of them off is labelled *modified*."""
 
 
 def check_value(name: str, value: str | int | bool) -> None:
