@@ -302,9 +302,13 @@ def run_file(path: Path, as_json: bool, out: TextIO = sys.stdout) -> int:
     1 when one did not, 2 when the file or a command in it is refused."""
     try:
         run = Run(scenario=load_scenario(path), operations_shown=100_000)
-        run.play_script()
     except CommandRefused as problem:
         print(str(problem), file=sys.stderr)
+        return 2
+    try:
+        run.play_script()
+    except CommandRefused as problem:
+        print(f"{path.name}: {problem}", file=sys.stderr)
         return 2
     has_held = all(each.held for each in run.script.expectations)
     if as_json:

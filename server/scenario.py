@@ -37,6 +37,8 @@ class ScriptLine:
 
     text: str
     action: Command | Directive
+    entry: int
+    """Its entry in the file, counted from 1."""
     at_us: int | None = None
 
 
@@ -150,7 +152,7 @@ def _lines(number: int, entry: Any) -> list[ScriptLine]:
         if not isinstance(text, str):
             raise CommandRefused(f"script, entry {number}: a command is a text, not {str(text)[:40]!r}.")
         try:
-            lines.append(ScriptLine(" ".join(text.split()), parse(text), at_us))
+            lines.append(ScriptLine(" ".join(text.split()), parse(text), number, at_us))
         except CommandRefused as problem:
             raise CommandRefused(f"script, entry {number} ({text.strip()[:60]!r}): {problem}") from None
     return lines
@@ -212,7 +214,10 @@ class ScriptPlayer:
         assert line.at_us is not None
         if line.at_us < self.run.now_us:
             at_s, now_s = line.at_us / 1e6, self.run.now_us / 1e6
-            raise CommandRefused(f"{line.text!r} was to happen at {at_s:g} s, but it is {now_s:g} s already.")
+            raise CommandRefused(
+                f"script, entry {line.entry} ({line.text!r}): it was to happen at {at_s:g} s, but it is "
+                f"{now_s:g} s already."
+            )
         self.run.advance(min(line.at_us, until_us))
         return line.at_us <= until_us
 
@@ -236,7 +241,7 @@ class ScriptPlayer:
         try:
             run.execute(action)
         except CommandRefused as problem:
-            raise CommandRefused(f"line {self.next_line + 1} ({line.text!r}): {problem}") from None
+            raise CommandRefused(f"script, entry {line.entry} ({line.text!r}): {problem}") from None
         return True
 
     def _wait_until(self, expression: Expression, until_us: int) -> bool:

@@ -15,7 +15,6 @@ from server.scenario import Scenario, load_scenario
 from server.store import Start, Store
 from server.web import Catalogue
 
-
 FIRST_SCENARIO = "living-cluster"
 """What a newcomer finds: a cluster with gentle traffic, already alive."""
 

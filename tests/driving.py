@@ -116,8 +116,10 @@ class HandMachine:
 
 
 def without_round(message: Message) -> Message:
-    """The message with its round at 0."""
-    return message._replace(round=0) if isinstance(message, AppendEntries | AppendEntriesReply) else message
+    """The message with its round at 0, and without the end of the leader's log."""
+    if isinstance(message, AppendEntries):
+        return message._replace(round=0, last_index=None)
+    return message._replace(round=0) if isinstance(message, AppendEntriesReply) else message
 
 
 def entry(index: int, term: int, value: str | None = None) -> LogEntry:

@@ -14,7 +14,6 @@ from server.cluster.events import (
     LeaderStarted,
     LeaderStepped,
     LogTruncated,
-    MessageSent,
     NodeAdded,
     NodeAdmitted,
     NodeRemoved,
@@ -23,7 +22,7 @@ from server.cluster.events import (
     VoteGranted,
     WriteAcknowledged,
 )
-from tests.driving import MS, SECOND, after, copy_of, happened, run_to, start, write
+from tests.driving import SECOND, after, copy_of, happened, run_to, start, write
 
 # --- membership ----------------------------------------------------------------------------------
 
@@ -112,14 +111,14 @@ def test_votes_of_nodes_that_left_elect_nobody() -> None:
     run.execute(commands.RemoveNode("A"))
     run.execute(commands.RemoveNode("C"))
     first = run_to(run, LeaderStarted)
-    assert (first.node, first.term, first.votes) == ("D", 2, ("D", "E"))
+    assert (first.node, first.votes) == ("D", ("D", "E"))
 
 
-def test_removals_never_let_two_nodes_lead_one_term() -> None:
+@pytest.mark.parametrize("seed", [2, 3, 4])
+def test_removals_never_let_two_nodes_lead_one_term(seed: int) -> None:
     """B leads term 2 by the votes of A, B and C. When A and C leave, D and E are a majority that never
     heard of term 2, and must not fill it a second time (Raft §5.2; thesis §4.1: majorities must overlap)."""
-    run = start(nodes=5)
-    after(run, 1 * SECOND)
+    run = after(start(seed, nodes=5), 1 * SECOND)
     run.execute(commands.Partition((("A", "B", "C"), ("D", "E"))))
     run.execute(commands.Switchover("B"))
     second = run_to(run, LeaderStarted)

@@ -106,9 +106,9 @@ REFUSED = {
     "time beyond a day": ("script: [{at: 100000s, do: heal}]", "script, entry 1: at takes a time"),
     "at in the past": (
         "script: [wait 3s, {at: 2s, do: kill A}]",
-        "'kill A' was to happen at 2 s, but it is 3 s",
+        "script, entry 2 ('kill A'): it was to happen at 2 s, but it is 3 s",
     ),
-    "refused by the cluster": ("script: [kill A, kill A]", "line 2 ('kill A'): A is already dead."),
+    "refused by the cluster": ("script: [kill A, kill A]", "script, entry 2 ('kill A'): A is already dead."),
     "huge": ("about: " + "x" * FILE_BYTES_MAX, "larger than 256 KiB"),
     "billion laughs": (
         "a: &a [x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nscript: *c",
@@ -256,11 +256,13 @@ NODE = {
 }  # fmt: skip
 GUARANTEES = {
     "acknowledged": int, "lost": list, "linearizable": bool, "read_your_writes": bool,
-    "monotonic_reads": bool, "monotonic_writes": bool, "consistent_prefix": bool,
+    "monotonic_reads": bool, "monotonic_writes": bool,
+    "writes_follow_reads": bool, "consistent_prefix": bool,
     "one_leader_per_term": bool, "log_matching": bool, "committed_never_lost": bool,
 }  # fmt: skip
 DOCUMENT = {
-    "title": str, "system": str, "seed": int, "settings": dict, "end_ms": int, "trace_sha256": str,
+    "title": str, "system": str, "seed": int, "settings": dict, "modified": list,
+    "end_ms": int, "trace_sha256": str,
     "leader": TEXT_OR_NONE, "term": int, "nodes": dict, "operations": list, "guarantees": dict,
     "expectations": list,
 }  # fmt: skip

@@ -73,7 +73,11 @@ def test_with_pre_vote_a_returning_node_deposes_nobody() -> None:
     for seed in SEEDS:
         scenario, _ = story("pre-vote", True, seed)
         run = Run(scenario=replace(scenario, script=()))
-        for text, wait_us in (("write x 1", 2_000_000), ("partition A B | C", 15_000_000), ("heal", 20_000_000)):
+        for text, wait_us in (
+            ("write x 1", 2_000_000),
+            ("partition A B | C", 15_000_000),
+            ("heal", 20_000_000),
+        ):
             run.command(text)
             run.advance(run.now_us + wait_us)
         assert run.evaluate("leader == A and term == 1 and node(C).term == 1")

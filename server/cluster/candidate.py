@@ -81,6 +81,8 @@ class Candidate(Role):
 
     def _lead_if_elected(self) -> None:
         members = (self.machine.name, *self.machine.voting_peers)
+        if self.machine.next_term(self.replica.term - 1) != self.replica.term:
+            return  # The membership has changed since: these votes were of another majority.
         needed = self.machine.majority if self.machine.settings.majority else 1
         if sum(voter in members for voter in self.votes) >= needed:
             self.replica.lead(self.replica.term, "elected", tuple(self.votes))

@@ -211,7 +211,18 @@ class Follower(Role):
             log.append(entry)
             self.machine.record(EntryReceived(self.machine.name, replica.partition, entry))
             received = True
+        self._discard_beyond(message)
         return received
+
+    def _discard_beyond(self, message: AppendEntries) -> None:
+        """An old leader's tail beyond the end of this leader's log will never be part of it: whatever the
+        leader puts there is of its own, later term. Without this it would stay readable until then."""
+        log = self.replica.log
+        if message.last_index is None or not self.machine.settings.truncate_on_rejoin:
+            return
+        index = max(message.last_index, message.previous_index + len(message.entries)) + 1
+        if index <= log.last_index and log.term_at(index) < message.term:
+            self.replica.truncate_from(index, "conflict")
 
     def _refuse(self, source: NodeId, previous_index: int) -> None:
         """Say where to look for agreement: before the end of this log, or before the whole stretch of

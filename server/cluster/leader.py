@@ -335,7 +335,7 @@ class Leader(Role):
             peer,
             AppendEntries(
                 replica.term, next_index - 1, replica.log.term_at(next_index - 1),
-                entries, replica.commit_index, self.round,
+                entries, replica.commit_index, self.round, replica.log.last_index,
             ),
         )  # fmt: skip
 

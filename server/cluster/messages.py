@@ -57,6 +57,8 @@ class AppendEntries(NamedTuple):
     """How far the leader knows the log to be committed."""
     round: int = 0
     """Counts the leader's rounds; the reply repeats it, which proves when the follower still followed."""
+    last_index: int | None = None
+    """Where the leader's log ended when this was sent."""
 
     @property
     def kind(self) -> str:

@@ -104,6 +104,8 @@ class Simulation:
         self._queued_count = 0
         self._streams: dict[str, Random] = {}
         self._issued_terms: dict[int, None] = {}
+        self._closed_term = 0
+        """Terms up to here belong to an earlier membership: nobody stands in them any more."""
         self._operation_count = 0
         self._load_value = 0
         self._begin()
@@ -234,7 +236,7 @@ class Simulation:
 
     def next_term(self, term: int) -> int:
         """The lowest term above `term` that the operator's register has not given away."""
-        term += 1
+        term = max(term, self._closed_term) + 1
         while term in self._issued_terms:
             term += 1
         return term
@@ -266,6 +268,7 @@ class Simulation:
 
     def admit(self, name: NodeId) -> None:
         """A late joiner has caught up."""
+        self._close_terms()
         node = self.nodes[name]
         node.is_voter = True
         self.record(NodeAdmitted(name))
@@ -274,6 +277,7 @@ class Simulation:
 
     def remove_node(self, name: NodeId) -> None:
         """A machine leaves for good, with everything that was on it."""
+        self._close_terms()
         node = self.nodes[name]
         if node.state != "dead":
             node.kill()
@@ -285,6 +289,12 @@ class Simulation:
         self._count_voters()
         for other in self.nodes.values():
             other.when_running(partial(other.on_peer_removed, name))
+
+    def _close_terms(self) -> None:
+        """The membership changes: a majority of the new members may never have heard of a term that the
+        old ones gave a leader, and must not fill it again (majorities must overlap, Raft thesis §4.1)."""
+        terms = (replica.term for node in self.nodes.values() for replica in node.replicas)
+        self._closed_term = max(self._closed_term, *terms)
 
     def _count_voters(self) -> None:
         voters = tuple(name for name, node in self.nodes.items() if node.is_voter)

@@ -212,7 +212,9 @@ class Chaos:
         kind = _pick(self.random, ("write", "write", "write", "read", "read", "cas", "delete"))
         if kind == "read":
             is_plain = self.has_proven_reads or self._chance(70)
-            return commands.Read(key, client, None if is_plain else _pick(self.random, ("any", self._anyone())))
+            return commands.Read(
+                key, client, None if is_plain else _pick(self.random, ("any", self._anyone()))
+            )
         if kind == "delete":
             self._values_written.pop(key, None)
             return commands.Delete(key, client, to)

@@ -19,6 +19,8 @@ EXPLORED_MAX = 200_000
 """Possibilities tried for one key's history of writes before it is left undecided."""
 PROBES = 3
 """How many writes a settled cluster may take to answer one."""
+PATIENCE_US = 15_000_000
+"""How long the client of those writes waits: longer than the slowest disks and links need."""
 ELECTIONS_TO_SETTLE = 12
 """How many of its longest election timeouts a cluster has to find a leader once all faults are over."""
 
@@ -129,6 +131,7 @@ class Trial:
         self.advance(max((each.arrives_at_us for each in in_flight), default=self.now_us))
 
     def _probe(self) -> bool:
+        self.execute(commands.SetSetting("operation-timeout", PATIENCE_US))
         for number in range(1, PROBES + 1):
             self.execute(commands.Write("x", f"probe{number}"))
             operation = next(reversed(self.simulation.clients["1"].pending), 0)

@@ -48,6 +48,12 @@ def _election(memory: Memory, event: events.ElectionStarted) -> Telling:
     return vote(f"{node} heard no leader for {silence} and stands for election in term {term}.", precise)
 
 
+def _trial(memory: Memory, event: events.PreVoteStarted) -> Telling:
+    """A pre-vote."""
+    plain = f"{event.node} hears no leader and first asks who would vote for it in term {event.term}."
+    return vote(plain, f"{event.node} starts a pre-vote for term {event.term}; no term changes.")
+
+
 def _request(memory: Memory, event: Event) -> RequestVote | None:
     """The request that a vote answers."""
     cause = memory.caused_by_delivery(event)
@@ -58,15 +64,16 @@ def _granted(memory: Memory, event: events.VoteGranted) -> Telling:
     node, candidate, term = event.node, event.candidate, event.term
     request = _request(memory, event)
     precise = f"{node} grants its vote of term {term} to {candidate}."
+    judgement = f"{candidate}'s log is at least as complete"
     if request is not None:
         own_term, own_index = memory.replica(node, event.partition).last_id
+        if (request.last_term, request.last_index) < (own_term, own_index):
+            judgement = f"logs are not compared, and {candidate}'s lacks entries"
         precise += (
             f" {candidate}'s log ends at {request.last_index} (term {request.last_term}),"
             f" {node}'s at {own_index} (term {own_term})."
         )
-    return vote(
-        f"{node} votes for {candidate} in term {term}: {candidate}'s log is at least as complete.", precise
-    )
+    return vote(f"{node} votes for {candidate} in term {term}: {judgement}.", precise)
 
 
 def _refused_vote(memory: Memory, event: events.VoteRefused) -> Telling:
@@ -104,7 +111,9 @@ def _leader(memory: Memory, event: events.LeaderStarted) -> Telling | None:
     if event.how == "initial":
         return None
     if event.how == "elected":
-        votes = f"{listed(event.votes)}, a majority of {memory.voter_count},"
+        is_majority = len(event.votes) >= memory.majority
+        share = f"a majority of {memory.voter_count}" if is_majority else "and needs no majority"
+        votes = f"{listed(event.votes)}, {share},"
         return Telling(
             f"{node} received votes from {votes} and became leader of term {term}.", precise, "good"
         )
@@ -142,6 +151,9 @@ def _stepped(memory: Memory, event: events.LeaderStepped) -> Telling:
         return info(f"{node} stops leading and will follow, as the operator asked.", precise)
     if event.reason == "hand-over":
         return info(f"{node} stops leading, so that its successor can take over.", precise)
+    if event.reason == "lease expired":
+        plain = f"{node} has not heard from a majority for as long as its lease lasts, and stops leading."
+        return info(plain, precise)
     if event.was == "leader":
         return info(
             f"{node} learns of term {term}, newer than its own: it stops leading and follows.", precise
@@ -241,6 +253,7 @@ def _them(entries: Sequence[Any]) -> str:
 
 
 TELLERS: dict[type[Event], Teller] = {
+    events.PreVoteStarted: _trial,
     events.ElectionStarted: _election,
     events.VoteGranted: _granted,
     events.VoteRefused: _refused_vote,

@@ -8,6 +8,7 @@ from typing import Any
 from server.cluster import commands, events
 from server.cluster.events import Event
 from server.cluster.messages import AppendEntries, AppendEntriesReply
+from server.cluster.settings import SETTINGS
 from server.narration.memory import InFlight, Memory
 from server.narration.words import Telling, bad, capital, counted, good, info, listed, named, spoken, value_of
 
@@ -64,6 +65,11 @@ def _setting(memory: Memory, event: events.SettingChanged) -> Telling | None:
         return info(_PLAIN_SETTINGS[name, value], precise)
     if name == "reads":
         return info(f"Reads go to {value} now.", precise)
+    defends = SETTINGS[name].defends
+    if defends and value is False:
+        return bad(f"The safety switch {name} is off: it is no longer certain that {defends}.", precise)
+    if defends:
+        return good(f"The safety switch {name} is on: {defends}.", precise)
     where = f" on {event.node}" if event.node else ""
     return info(f"The setting {name}{where} is {value_of(name, value)} now.", precise)
 

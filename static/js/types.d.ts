@@ -126,6 +126,8 @@ interface ClusterState {
   run: { system: string; seed: number; modified: string[] };
   settings: Record<string, SettingValue>;
   nodes: Record<string, NodeState>;
+  /** What the next new node is called; null when all names are taken. A name is never used again. */
+  next_node: string | null;
   /** Key `A>B`; only directions that differ from the settings. */
   links: Record<string, LinkState>;
   groups: string[][] | null;

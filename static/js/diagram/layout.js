@@ -61,8 +61,8 @@ export function layOut(roomWidth, roomHeight, nodes, clients) {
     ? clamp(26, columnWidth * 0.34, 42)
     : Math.round(clamp(26, Math.min(columnWidth * 0.36, (free / rows) * 0.17), 64));
   const hasLabelsInside = radius >= 50;
-  const labelHeight = hasLabelsInside ? 4 : 36;
-  const belt = isNarrow || rows > 1 ? 40 : clamp(44, free * 0.16, 96);
+  const labelHeight = hasLabelsInside ? 4 : 42;
+  const belt = isNarrow || rows > 1 ? 46 : clamp(50, free * 0.16, 96);
   const rowHeight = 2 * radius + labelHeight + belt + logHeight;
   const approach = isNarrow ? 74 : clamp(58, height - 24 - client.height - rows * rowHeight, 150);
   const needed = 12 + client.height + approach + rows * rowHeight;
@@ -113,8 +113,8 @@ export function nodeCurve(layout, source, target, isInner = false) {
   const side = Math.sign(b.x - a.x) || 1;
   const hops = Math.abs(b.column - a.column);
   const farness = layout.columns > 2 ? (hops - 1) / (layout.columns - 2) : 0;
-  const [steep, flat] = layout.hasLabelsInside ? [28, 52] : [48, 60];
-  const angle = ((flat + (steep - flat) * farness + (isInner ? 9 : 0)) * Math.PI) / 180;
+  if (!layout.hasLabelsInside) return underLabels(layout, a, b, farness, isInner);
+  const angle = ((52 - 24 * farness + (isInner ? 9 : 0)) * Math.PI) / 180;
   const reach = layout.radius + (isInner ? 4 : 6);
   const out = Math.sin(angle) * reach;
   const down = Math.cos(angle) * reach;
@@ -127,6 +127,26 @@ export function nodeCurve(layout, source, target, isInner = false) {
     { x: a.x + side * (out + lean), y: a.y + down + depth },
     { x: b.x - side * (out + lean), y: b.y + down + depth },
     { x: b.x - side * out, y: b.y + down },
+  ];
+}
+
+/**
+ * An arc between small circles: beside each other they leave no room for one, so that it runs from
+ * below one label to below the other, where nothing is written.
+ * @param {Layout} layout @param {Point} a @param {Point} b @param {number} farness 0 to a neighbour, 1 to the farthest @param {boolean} isInner
+ * @returns {Curve}
+ */
+function underLabels({ radius, labelHeight, belt, columnWidth }, a, b, farness, isInner) {
+  const side = Math.sign(b.x - a.x) || 1;
+  const out = Math.min(22, columnWidth * 0.18) - 12 * farness + (isInner ? 6 : 0);
+  const top = radius + labelHeight + 3;
+  const depth = (belt * (0.5 + 0.4 * farness) * (isInner ? 0.55 : 1)) / 0.75;
+  const lean = Math.min(60, (Math.abs(b.x - a.x) - 2 * out) * (0.2 - 0.1 * farness));
+  return [
+    { x: a.x + side * out, y: a.y + top },
+    { x: a.x + side * (out + lean), y: a.y + top + depth },
+    { x: b.x - side * (out + lean), y: b.y + top + depth },
+    { x: b.x - side * out, y: b.y + top },
   ];
 }
 

@@ -6,12 +6,13 @@
  * alone. State changes choose what is drawn; between them only positions move.
  */
 import { leaderOf, replicaOf, duration } from "../store.js";
-import { clientCurve, fit, isClient, Keyed, messageCurve, MONO, nodeCurve, pathOf, pointOn, SANS, set, shape, show, textWidth, write } from "./layout.js";
+import { clamp, clientCurve, fit, isClient, Keyed, messageCurve, MONO, nodeCurve, pathOf, pointOn, SANS, set, shape, show, textWidth, write } from "./layout.js";
 
 /** @typedef {import("./layout.js").Layout} Layout */
 /** @typedef {Record<"root" | "line" | "hit" | "spot" | "gap" | "slashes" | "tag", SVGElement>} LinkFigure */
 /** @typedef {{ root: SVGElement, inner: SVGElement, pill: SVGElement, text: SVGElement, cross: SVGElement, hit: SVGElement,
- *   message: MessageState | null, curve: Curve | null, shownAt: string, size: number, room: string }} MessageFigure */
+ *   message: MessageState | null, curve: Curve | null, width: number, height: number, at: Point, size: number, strength: number,
+ *   shownAt: string, shownSize: number, room: string }} MessageFigure */
 
 /** How long a message that died stays visible, in virtual time. */
 const FADE_US = 1_800_000;
@@ -192,6 +193,8 @@ export class Messages {
     this.figures = new Keyed(() => makeMessage(layer));
     this.onGone = onGone;
     this.isStill = false;
+    /** @type {MessageFigure[]} those with words, in the order in which they make way for each other */
+    this.worded = [];
   }
 
   /** @param {ClusterState} state @param {Layout} layout @param {boolean} isStill no motion: each message waits at its own place on the way */
@@ -202,15 +205,18 @@ export class Messages {
     const focused = document.activeElement?.getAttribute("data-kind") === "message" ? document.activeElement : null;
     /** @type {Map<string, number>} */
     const onWay = new Map();
+    let order = 0;
     this.figures.update(messages, (message) => String(message.id), (figure, message) => {
-      drawMessage(figure, message, layout, isCrowded, isStill);
+      drawMessage(figure, message, layout, isCrowded, isStill ? ++order : 0);
       if (!isStill) return;
       const way = `${message.source}>${message.target}`;
       const turn = onWay.get(way) ?? 0;
       onWay.set(way, turn + 1);
       // Each a little before the middle of its way, so that what goes and what comes stay apart.
-      place(figure, message.dropped_us === null ? [0.4, 0.22, 0.31, 0.13, 0.48][turn % 5] : 0.45, 1);
+      locate(figure, message.dropped_us === null ? [0.4, 0.22, 0.31, 0.13, 0.48][turn % 5] : 0.45, 1);
     });
+    this.worded = isCrowded ? [] : [...this.figures.used.values()].sort(makesWayAfter);
+    if (isStill) this.#place();
     if (focused && focused.getAttribute("display") === "none") this.onGone(focused.getAttribute("data-target") ?? "");
   }
 
@@ -221,16 +227,29 @@ export class Messages {
       const { message } = figure;
       if (message === null || figure.curve === null) continue;
       const until = message.dropped_us ?? timeUs;
-      const part = Math.max(0, Math.min(1, (Math.min(timeUs, until) - message.sent_us) / Math.max(1, message.arrives_us - message.sent_us)));
-      const age = message.dropped_us === null ? 0 : Math.min(1, (timeUs - message.dropped_us) / FADE_US);
-      place(figure, part, 1 - Math.max(0, age) ** 2);
+      const part = clamp(0, (Math.min(timeUs, until) - message.sent_us) / Math.max(1, message.arrives_us - message.sent_us), 1);
+      const age = message.dropped_us === null ? 0 : clamp(0, (timeUs - message.dropped_us) / FADE_US, 1);
+      locate(figure, part, 1 - age ** 2);
     }
+    this.#place();
+  }
+
+  #place() {
+    makeWay(this.worded);
+    for (const figure of this.figures.used.values()) place(figure);
   }
 
   get count() {
     return this.figures.used.size;
   }
 }
+
+/** Width and height of a message without words. */
+const DOT = 12;
+/** How far a message may be moved aside: a crowd stays on its way, even if it cannot be read. */
+const ASIDE_MAX = 46;
+/** Over how many pixels of closeness a message moves aside, so that it does not jump. */
+const EASE = 14;
 
 /** @param {Element} layer @returns {MessageFigure} */
 function makeMessage(layer) {
@@ -242,13 +261,13 @@ function makeMessage(layer) {
     pill: shape("rect", { class: "pill" }, inner),
     text: shape("text", {}, inner),
     cross: shape("path", { class: "cross", d: "M-6,-6L6,6M6,-6L-6,6" }, inner),
-    message: null, curve: null, shownAt: "", size: 1, room: "",
+    message: null, curve: null, width: 0, height: 0, at: { x: 0, y: 0 }, size: 1, strength: 1, shownAt: "", shownSize: 1, room: "",
   };
 }
 
-/** @param {MessageFigure} figure @param {MessageState} message @param {Layout} layout @param {boolean} isCrowded @param {boolean} isStill */
-function drawMessage(figure, message, layout, isCrowded, isStill) {
-  const room = `${isCrowded} ${isStill} ${layout.width} ${layout.height}`;
+/** @param {MessageFigure} figure @param {MessageState} message @param {Layout} layout @param {boolean} isCrowded @param {number} order its number among those on the way where nothing moves; else 0 */
+function drawMessage(figure, message, layout, isCrowded, order) {
+  const room = `${isCrowded} ${order} ${layout.width} ${layout.height}`;
   if (figure.message === message && figure.curve !== null && figure.room === room) return;
   figure.room = room;
   figure.message = message;
@@ -258,10 +277,13 @@ function drawMessage(figure, message, layout, isCrowded, isStill) {
   const isHeartbeat = message.kind === "heartbeat";
   const size = layout.isNarrow ? 11 : 12;
   const font = `600 ${size}px ${ELECTION_KINDS.has(message.kind) ? SANS : MONO}`;
-  const label = fit(message.label, layout.isNarrow ? 84 : 150, font);
-  const text = isCrowded && !isDropped ? "" : isStill && figure.curve ? `${label} ${heading(figure.curve)}` : label;
-  const width = text === "" ? 12 : textWidth(text, font) + (message.kind === "reply" ? 12 : 18);
-  const height = text === "" ? 12 : size + (message.kind === "reply" ? 7 : 11);
+  const label = isHeartbeat ? "♥" : fit(message.label, layout.isNarrow ? 84 : 150, font);
+  const isWorded = isHeartbeat || !isCrowded || isDropped;
+  const text = !isWorded ? "" : order > 0 && figure.curve ? `${order} ${label} ${heading(figure.curve)}` : label;
+  const isSmall = message.kind === "reply";
+  figure.width = text === "" ? DOT : textWidth(text, font) + (isHeartbeat ? 0 : isSmall ? 12 : 18);
+  figure.height = text === "" ? DOT : size + (isSmall || isHeartbeat ? 7 : 11);
+  const { width, height } = figure;
   show(figure.root, figure.curve !== null);
   set(figure.root, {
     class: `message ${message.kind}${message.success === false ? " no" : ""}${isDropped ? " dropped" : ""}`,
@@ -270,8 +292,8 @@ function drawMessage(figure, message, layout, isCrowded, isStill) {
   });
   show(figure.pill, !isHeartbeat);
   set(figure.pill, { x: (-width / 2).toFixed(1), y: -height / 2, width: width.toFixed(1), height, rx: height / 2 });
-  show(figure.text, isHeartbeat || text !== "");
-  write(figure.text, isHeartbeat ? "♥" : text);
+  show(figure.text, text !== "");
+  write(figure.text, text);
   set(figure.text, { y: (size * 0.36).toFixed(1), "font-size": size });
   show(figure.cross, isDropped);
 }
@@ -290,19 +312,63 @@ function messageName({ kind, label, source, target, dropped_us }) {
   return `${kind === "heartbeat" ? "heartbeat" : `${kind} ${label}`}, ${ends}${dropped_us === null ? "" : ", dropped"}`;
 }
 
-/** @param {MessageFigure} figure @param {number} part of the way @param {number} strength 1 fresh, 0 faded */
-function place(figure, part, strength) {
+/** Where its way takes a message. @param {MessageFigure} figure @param {number} part of the way @param {number} strength 1 fresh, 0 faded */
+function locate(figure, part, strength) {
   if (figure.curve === null) return;
-  const { x, y } = pointOn(figure.curve, part);
-  const at = `translate(${x.toFixed(1)},${y.toFixed(1)})`;
+  figure.at = pointOn(figure.curve, part);
+  // A message grows out of its sender and shrinks into its target: at the ends many share one place.
+  figure.size = Math.min(1, 0.35 + Math.min(part, 1 - part) * 9);
+  figure.strength = strength;
+}
+
+// Those that run lower make way downwards for those above them, and a client's answer to its right:
+// the order is fixed by what they are, so that nothing changes sides on its way.
+/** @param {MessageFigure} one @param {MessageFigure} other */
+function makesWayAfter(one, other) {
+  return depth(one) - depth(other) || (one.message?.id ?? 0) - (other.message?.id ?? 0);
+}
+
+/** @param {MessageFigure} figure */
+function depth({ curve, message }) {
+  if (curve === null || message === null) return 0;
+  return isBesideClient(message) ? curve[1].x + curve[2].x : curve[1].y + curve[2].y;
+}
+
+/** @param {MessageState} message */
+const isBesideClient = ({ source, target }) => isClient(source) || isClient(target);
+
+/** Moves messages whose words would lie on each other apart. @param {MessageFigure[]} figures */
+function makeWay(figures) {
+  for (let later = 1; later < figures.length; later++) {
+    const figure = figures[later];
+    const { message, at } = figure;
+    if (message === null) continue;
+    const isSideways = isBesideClient(message);
+    let aside = 0;
+    for (let earlier = 0; earlier < later; earlier++) {
+      const other = figures[earlier];
+      if (other.message === null || isBesideClient(other.message) !== isSideways) continue;
+      const across = (figure.width * figure.size + other.width * other.size) / 2 - Math.abs(at.x + (isSideways ? aside : 0) - other.at.x);
+      const along = (figure.height * figure.size + other.height * other.size) / 2 - Math.abs(at.y + (isSideways ? 0 : aside) - other.at.y);
+      if (across <= 0 || along <= 0) continue;
+      aside += isSideways ? across * Math.min(1, along / EASE) : along * Math.min(1, across / EASE);
+    }
+    aside = Math.min(aside, ASIDE_MAX);
+    figure.at = isSideways ? { x: at.x + aside, y: at.y } : { x: at.x, y: at.y + aside };
+  }
+}
+
+/** @param {MessageFigure} figure */
+function place(figure) {
+  if (figure.curve === null) return;
+  const { size, strength } = figure;
+  const at = `translate(${figure.at.x.toFixed(1)},${figure.at.y.toFixed(1)})`;
   if (at !== figure.shownAt) {
     figure.shownAt = at;
     figure.root.setAttribute("transform", at);
   }
-  // A message grows out of its sender and shrinks into its target: at the ends many share one place.
-  const size = Math.min(1, 0.35 + Math.min(part, 1 - part) * 9);
-  if (size !== figure.size) {
-    figure.size = size;
+  if (size !== figure.shownSize) {
+    figure.shownSize = size;
     figure.inner.setAttribute("transform", size === 1 ? "" : `scale(${size.toFixed(2)})`);
   }
   const opacity = strength >= 1 ? "1" : Math.max(0, strength).toFixed(2);

@@ -60,9 +60,8 @@ export class Panel {
     list("latency").addEventListener("change", () => void this.#try(`set latency ${Number(list("latency").value) / 1000}ms`));
     list("loss").addEventListener("change", () => void this.#try(`loss all ${list("loss").value}%`));
     byId("add-node").addEventListener("click", () => {
-      const letter = freeLetter(page.store.state);
-      if (letter === null) page.say("A cluster here has at most nine nodes.", "bad");
-      else void page.send(`add ${letter}`);
+      const letter = page.store.state?.next_node;
+      if (letter) void page.send(`add ${letter}`);
     });
     const start = () => page.store.start;
     byId("end-script").addEventListener("click", () => void page.restart({}));
@@ -113,8 +112,8 @@ export class Panel {
     if (before?.nodes !== state.nodes || before?.groups !== state.groups || subject !== this.#subject) {
       this.#subject = subject;
       this.#drawInspector(state, subject);
-      const letter = freeLetter(state);
-      setText(byId("add-node"), letter === null ? "Add a node" : `Add ${letter}`);
+      byId("add-node").hidden = state.next_node === null;
+      setText(byId("add-node"), `Add ${state.next_node}`);
     }
     this.#drawScript();
   }
@@ -248,11 +247,6 @@ function fill(select, options, value) {
     select.replaceChildren(...all.map(([candidate, words]) => new Option(words, candidate)));
   }
   if (select.value !== value) select.value = value;
-}
-
-/** @param {ClusterState | null} state */
-function freeLetter(state) {
-  return [..."ABCDEFGHI"].find((letter) => state !== null && !state.nodes[letter]) ?? null;
 }
 
 /** @param {ClusterState} state */
