@@ -78,6 +78,14 @@ class Play:
         """Everything visible now."""
         return self.run.picture.state
 
+    def ledger(self) -> list[dict[str, Any]]:
+        """The life lines of the newest writes, newest first."""
+        return self.run.ledger()
+
+    def evidence(self, promise: str) -> list[dict[str, Any]]:
+        """What shows that a promise is broken. Raises `CommandRefused` for an unknown promise."""
+        return self.run.evidence(promise)
+
     def take_steps(self) -> list[Step]:
         """The steps since this was last asked."""
         return self.run.take_steps()

@@ -63,12 +63,24 @@ class CompleteRequest(Request):
     text: Line
 
 
+class LedgerRequest(Request):
+    """The life lines of the newest writes."""
+
+
+class EvidenceRequest(Request):
+    """What shows that a promise is broken?"""
+
+    promise: Word
+
+
 REQUESTS: dict[str, type[Request]] = {
     "command": CommandRequest,
     "playback": PlaybackRequest,
     "restart": RestartRequest,
     "resync": ResyncRequest,
     "complete": CompleteRequest,
+    "ledger": LedgerRequest,
+    "evidence": EvidenceRequest,
 }
 """Every message a browser may send, by its event name."""
 
@@ -201,6 +213,10 @@ class Answer(TypedDict):
     error: NotRequired[Refusal]
     completions: NotRequired[list[str]]
     hint: NotRequired[str]
+    lines: NotRequired[list[dict[str, Any]]]
+    """Life lines of writes, newest first (`Ledger.line`)."""
+    findings: NotRequired[list[dict[str, Any]]]
+    """Breaches of one promise: `says` and `operations`."""
 
 
 def accepted() -> Answer:

@@ -32,6 +32,8 @@ from server.narration import Narrator
 from server.picture import Patch, Picture
 from server.scenario import Scenario, ScriptPlayer, load_scenario
 
+LEDGER_LINES = 100
+"""How many writes a ledger shows."""
 END_US = 24 * 3600 * 1_000_000
 """Nothing is played beyond a day of virtual time."""
 
@@ -152,6 +154,26 @@ class Run:
         if expression.watched:
             self._watched.append(expression)
             expression.observe(self.facts())
+
+    def ledger(self) -> list[dict[str, Any]]:
+        """The life lines of the newest writes, newest first: where each went, and what became of it."""
+        writes = [
+            number for number, each in self.picture.state["operations"].items() if each["kind"] != "read"
+        ]
+        lines = (self.judges.ledger.line(int(number)) for number in reversed(writes[-LEDGER_LINES:]))
+        return [line for line in lines if line is not None]
+
+    def evidence(self, promise: str) -> list[dict[str, Any]]:
+        """Each breach of a promise: a sentence, and the operations it is about, the earlier one first.
+
+        Raises `CommandRefused` for a promise that nobody judges."""
+        verdicts = self.judges.verdicts()
+        if promise not in verdicts:
+            raise CommandRefused(f"There is no promise called {promise}. Promises: {', '.join(verdicts)}.")
+        return [
+            {"says": finding.says, "operations": list(finding.operations)}
+            for finding in self.judges.evidence(promise)
+        ]
 
     # --- watching -----------------------------------------------------------------------------------
 

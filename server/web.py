@@ -416,6 +416,10 @@ class Sockets:
             case protocol.CompleteRequest():
                 self.rooms.spend(connection)
                 answer["completions"], answer["hint"] = self.catalogue.complete(request.text)
+            case protocol.LedgerRequest():
+                answer["lines"] = self.rooms.spend(connection).run.ledger()
+            case protocol.EvidenceRequest():
+                answer["findings"] = self.rooms.spend(connection).run.evidence(request.promise)
         return answer
 
     def failed(self, problem: Exception) -> Answer:

@@ -65,6 +65,12 @@ class FakeRun:
         fresh, self._taken = self.steps[self._taken :], len(self.steps)
         return fresh
 
+    def ledger(self) -> list[dict[str, Any]]:
+        return []
+
+    def evidence(self, promise: str) -> list[dict[str, Any]]:
+        return []
+
     def next_at_us(self) -> int | None:
         return self._due[0] if self._due else None
 

@@ -14,6 +14,8 @@ from server.cluster.commands import CommandRefused
 from server.run import Run, run_file
 from server.scenario import FILE_BYTES_MAX, LINES_MAX, load_scenario, read_scenario
 
+SCENES = Path(__file__).resolve().parent.parent / "lessons" / "scenes"
+
 WriteFile = Callable[[str], Path]
 
 
@@ -364,3 +366,29 @@ def test_plain_output_tells_the_story(scenario_file: WriteFile, capsys: pytest.C
     assert len(told) >= 3
     assert all(line[8:12] == " s  " and float(line[:8]) >= 0 for line in told)
     assert capsys.readouterr().err == ""
+
+
+def test_ledger_tells_each_write_from_call_to_fate() -> None:
+    """Newest first; the lost one says why, and no copy of it is left on the nodes that count."""
+    run = Run(scenario=load_scenario(SCENES / "03-async-loss.yaml"))
+    run.play_script()
+    lost, *kept = run.ledger()
+    assert (lost["operation"], lost["label"], lost["is_present"]) == (3, "x=3", False)
+    assert "never received it" in lost["lost_because"]
+    assert list(lost["entries"][0]["copies"]) == ["A"]
+    assert [line["operation"] for line in kept] == [2, 1]
+    for line in kept:
+        assert line["is_present"]
+        assert line["lost_because"] is None
+        assert sorted(line["entries"][0]["copies"]) == ["A", "B", "C"]
+
+
+def test_evidence_names_the_operations_of_a_breach() -> None:
+    """Whoever opens a verdict sees which operations show it; a kept promise has none."""
+    run = Run(scenario=load_scenario(SCENES / "03-async-loss.yaml"))
+    run.play_script()
+    assert [finding["operations"] for finding in run.evidence("durable")] == [[3]]
+    assert [finding["operations"] for finding in run.evidence("linearizable")] == [[2, 3, 4]]
+    assert run.evidence("log_matching") == []
+    with pytest.raises(CommandRefused, match=r"There is no promise called honesty\. Promises: durable, "):
+        run.evidence("honesty")

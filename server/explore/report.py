@@ -101,9 +101,7 @@ def main(
     return BROKEN if is_broken else ALL_HELD
 
 
-def read_plan(
-    seeds: str, first: str, system: str, policy: str, off: Sequence[str], out: str
-) -> Plan:
+def read_plan(seeds: str, first: str, system: str, policy: str, off: Sequence[str], out: str) -> Plan:
     """Check what was asked for. Raises `CommandRefused` with a sentence."""
     count, start = _number("--seeds", seeds, 1), _number("--from", first, 0)
     if start + count - 1 > SEED_MAX:
@@ -145,7 +143,11 @@ def explore(plan: Plan, policy: str) -> Tally:
         if now - said > PROGRESS_SECONDS:
             said = now
             done, broken = tally.counts["seeds"], sum(len(seeds) for seeds in tally.broken.values())
-            print(f"{policy}: {done:,} of {plan.count:,} seeds, {broken} breaches …", file=sys.stderr, flush=True)
+            print(
+                f"{policy}: {done:,} of {plan.count:,} seeds, {broken} breaches …",
+                file=sys.stderr,
+                flush=True,
+            )
     tally.seconds = perf_counter() - start
     return tally
 

@@ -141,9 +141,7 @@ def _plainer(command: Command) -> list[Command]:
     if isinstance(command, commands.Cut) and command.one_way:
         plainer.append(replace(command, one_way=False))
     if isinstance(command, commands.Partition):
-        nodes_only = tuple(
-            tuple(end for end in group if not end.isdigit()) for group in command.groups
-        )
+        nodes_only = tuple(tuple(end for end in group if not end.isdigit()) for group in command.groups)
         if nodes_only != command.groups and all(nodes_only):
             plainer.append(commands.Partition(nodes_only))
     if isinstance(command, commands.CompareAndSet):

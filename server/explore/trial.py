@@ -21,6 +21,8 @@ PROBES = 3
 """How many writes a settled cluster may take to answer one."""
 PATIENCE_US = 15_000_000
 """How long the client of those writes waits: longer than the slowest disks and links need."""
+ROUNDS_WITHOUT_PROGRESS = 12
+"""How many heartbeats copies may stay as they are before they count as different for good."""
 ELECTIONS_TO_SETTLE = 12
 """How many of its longest election timeouts a cluster has to find a leader once all faults are over."""
 
@@ -144,11 +146,16 @@ class Trial:
         return False
 
     def _compare_copies(self) -> None:
+        """Wait for as long as copies still come closer: a slow one has the whole log to apply."""
         settings = self.simulation.settings
-        waits = 12
-        while (pair := self._different_copies()) and waits:
-            waits -= 1
-            self.advance(self.now_us + settings.heartbeat_us + settings.latency_us)
+        idle, reached = 0, -1
+        while (pair := self._different_copies()) and idle < ROUNDS_WITHOUT_PROGRESS:
+            self.advance(self.now_us + settings.heartbeat_us + settings.latency_us + settings.apply_us)
+            before, reached = (
+                reached,
+                sum(copy.log.last_index + copy.applied_index for copy in self.simulation.replicas()),
+            )
+            idle = idle + 1 if reached == before else 0
         if pair:
             says = f"Every fault is over, yet the copies of {pair[0]} and {pair[1]} differ."
             self.break_with(Breach("copies_agree", self.now_us, says, nodes=pair))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,10 @@ from server.guarantees.live import LiveLinearizability
 from server.guarantees.observed import ObservedCluster
 from server.guarantees.reads import ReadJudgement, Reads
 from server.guarantees.sessions import Sessions
+
+
+BREACHES_KEPT = 200
+"""Findings of broken promises that are kept as evidence."""
 
 
 class Judges:
@@ -34,6 +39,8 @@ class Judges:
         self.violations = 0
         """Breaches found of the protocol's invariants, of session guarantees and of linearizability.
         Lost writes, stale reads and unavailability are counted apart: some settings allow them."""
+        self.breaches: deque[Finding] = deque(maxlen=BREACHES_KEPT)
+        """What broke, oldest first; of very many, the last ones."""
         self._findings: list[Finding] = []
         self._verdicts: dict[str, Verdict] | None = None
 
@@ -48,7 +55,10 @@ class Judges:
         found, self._findings = self._findings, []
         self._verdicts = None
         for finding in found:
-            if not finding.held and finding.promise not in ("durable", "fresh_reads"):
+            if finding.held or finding.promise == "durable":
+                continue  # Lost writes can come back: the ledger knows which are lost now.
+            self.breaches.append(finding)
+            if finding.promise != "fresh_reads":
                 self.violations += 1
         return found
 
@@ -88,6 +98,12 @@ class Judges:
             for promise in (*self.invariants.promises(), *self.sessions.promises()):
                 self._verdicts[promise.key] = promise.verdict()
         return self._verdicts
+
+    def evidence(self, promise: str) -> list[Finding]:
+        """Every known breach of one promise, oldest first; for lost writes, those that are lost now."""
+        if promise == "durable":
+            return [Finding("durable", False, says, (number,)) for number, says in self.lost.items()]
+        return [finding for finding in self.breaches if finding.promise == promise]
 
     def check_linearizability(self) -> list[KeyVerdict]:
         """How every key stands, after searching those that are still open. May take its time."""
