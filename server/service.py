@@ -66,6 +66,7 @@ def describe_language() -> dict[str, Any]:
                 "minimum": row.minimum,
                 "maximum": row.maximum,
                 "says": row.says,
+                "defends": row.defends,
                 "per_node": row.per_node,
                 "is_fixed": row.is_fixed,
                 "default": plain.value(row.name),

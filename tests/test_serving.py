@@ -41,6 +41,7 @@ class Tab:
         address = f"{server.url.replace('http', 'ws', 1)}socket.io/?EIO=4&transport=websocket"
         self.waiting: list[str] = []
         self.socket = websocket.create_connection(address, timeout=10, cookie=cookie, **options)
+        self.raw = self.socket.sock
         assert self.socket.recv().startswith("0")  # type: ignore[union-attr]
         self.socket.send("40")
 
@@ -49,6 +50,8 @@ class Tab:
 
     def __exit__(self, *_: object) -> None:
         self.socket.close()
+        if self.raw is not None:
+            self.raw.close()  # After a reset the library gives it up without closing it.
 
     def until(self, is_wanted: Callable[[str], bool]) -> str:
         """The first packet that is wanted, of those that came and those to come; the rest may wait."""

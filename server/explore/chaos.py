@@ -139,7 +139,7 @@ class Chaos:
             (self._touch_message, 8),
             (self._drop_next, 4),
             (self._switch_over, 3),
-            (self._change_node, 2),
+            (self._change_node, 3),
             (self._add_node, 3),
             (self._remove_node, 2),
             (self._promote, 14 if self.is_manual else 0),
@@ -369,9 +369,14 @@ class Chaos:
         self._do(commands.Rejoin(self._anyone()))
 
     def _change_node(self) -> None:
-        """Give one node a disk of its own speed."""
-        flush_us = _pick(self.random, (0, 200, 900)) * MILLISECOND
-        self._do(commands.SetSetting("flush", flush_us, self._anyone()))
+        """Give one node a disk or a clock of its own speed; leases allow clocks to differ by a tenth."""
+        if "clock" in SETTINGS and self._chance(50):
+            is_lease = self.settings.value("leader-reads") == "lease"
+            percent = _pick(self.random, (95, 105) if is_lease else (50, 80, 125, 200))
+            self._do(commands.SetSetting("clock", percent, self._anyone()))
+        else:
+            flush_us = _pick(self.random, (0, 200, 900)) * MILLISECOND
+            self._do(commands.SetSetting("flush", flush_us, self._anyone()))
 
     def _add_node(self) -> None:
         """Let a node join, sometimes where it reaches only the leader or an old one."""

@@ -194,7 +194,8 @@ def _tell_breach(tally: Tally, row: str, promise: str, out: Path) -> str:
     path = out / f"{tally.policy}-{promise.replace('_', '-')}-seed-{seeds[0]}.yaml"
     path.write_text(text, encoding="utf-8")
     lines = _counted(len(small.entries), "command")
-    seen = "" if is_reproduced(text) else " It does not reproduce there: a fault of the exploration itself."
+    is_seen = promise == "runs_on" or is_reproduced(text)
+    seen = "" if is_seen else " It does not reproduce there: a fault of the exploration itself."
     return told + f"    Shrunk to {lines}: python -m server run {path}{seen}"
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from server.cluster import CommandRefused, Settings, Simulation, commands
+from server.cluster import SETTINGS, CommandRefused, Settings, Simulation, commands
 from server.cluster.commands import Command
 from server.cluster.events import ElectionStarted, Event, OperationEnded
 from server.guarantees import HistoryOperation, Judges, Life, check_history
@@ -19,6 +19,8 @@ EXPLORED_MAX = 200_000
 """Possibilities tried for one key's history of writes before it is left undecided."""
 PROBES = 3
 """How many writes a settled cluster may take to answer one."""
+STILL_MAX = 100_000
+"""How many things may happen at one instant before time counts as standing still."""
 PATIENCE_US = 15_000_000
 """How long the client of those writes waits: longer than the slowest disks and links need."""
 ROUNDS_WITHOUT_PROGRESS = 12
@@ -66,7 +68,15 @@ class Trial:
 
     def advance(self, until_us: int) -> None:
         """Let everything happen that is due up to `until_us`."""
-        self.simulation.run_until(until_us)
+        simulation = self.simulation
+        still_count, now_us = 0, simulation.now_us
+        while (next_us := simulation.next_at_us()) is not None and next_us <= until_us:
+            simulation.step()
+            still_count = still_count + 1 if next_us == now_us else 0
+            now_us = next_us
+            if still_count > STILL_MAX:
+                raise RuntimeError(f"time stands still at {now_us} µs: something is due again and again")
+        simulation.run_until(until_us)
         self._watch()
 
     def advance_to(self, kinds: tuple[type[Event], ...], until_us: int) -> Event | None:
@@ -119,6 +129,7 @@ class Trial:
                 self.execute(commands.Restart(name))
             elif node.state == "paused":
                 self.execute(commands.Resume(name))
+        self._take_back_own_settings()
         self._let_old_messages_arrive()
         settings = self.simulation.settings
         deadline_us = self.now_us + ELECTIONS_TO_SETTLE * settings.election_timeout_max_us
@@ -126,6 +137,13 @@ class Trial:
             self.advance(self.now_us + settings.heartbeat_us)
         if self._probe():
             self._compare_copies()
+
+    def _take_back_own_settings(self) -> None:
+        """A slow disk and a wrong clock are faults too."""
+        settings = self.simulation.settings
+        for name, row in SETTINGS.items():
+            if any(row.attribute in node.overrides for node in self.simulation.nodes.values()):
+                self.execute(commands.SetSetting(name, settings.value(name)))
 
     def _let_old_messages_arrive(self) -> None:
         """What a person delayed is a fault that lasts until it arrives."""

@@ -58,6 +58,8 @@ export function connect(listener) {
     restart: (options) => ask("restart", options),
     complete: (text) => ask("complete", { text }),
     resync: () => void ask("resync", {}),
+    ledger: () => ask("ledger", {}),
+    evidence: (promise) => ask("evidence", { promise }),
   };
 }
 

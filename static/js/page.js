@@ -72,7 +72,11 @@ const page = {
   open(what) {
     if (what === "palette") void import("./panels/palette.js").then((module) => module.openPalette(page));
     else if (what === "help") void import("./panels/help.js").then((module) => module.openHelp(page, KEYS, keysAreOn));
+    else if (what === "ledger") void import("./panels/ledger.js").then((module) => module.toggleLedger(page));
     else void import("./panels/table.js").then((module) => module.toggleTable(page));
+  },
+  judge(promise) {
+    void import("./panels/evidence.js").then((module) => module.openEvidence(page, promise));
   },
   nodeActions,
   menu(title, actions, at) {
@@ -230,6 +234,7 @@ const KEYS = [
   { keys: "Ctrl K or /", says: "Type a command", run: { "/": () => page.open("palette") } },
   { keys: "t", says: "The diagram as a table, and back", run: { t: () => page.open("table") } },
   { keys: "e", says: "List the events", run: { e: click("show-events") } },
+  { keys: "l", says: "The ledger: where every write went", run: { l: () => page.open("ledger") } },
   { keys: "d", says: "Dark or light", run: { d: click("switch-theme") } },
   { keys: "?", says: "This help", run: { "?": () => page.open("help") } },
 ];

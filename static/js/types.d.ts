@@ -211,6 +211,51 @@ interface Answer {
   error?: Refusal;
   completions?: string[];
   hint?: string;
+  /** The life lines of writes, newest first. */
+  lines?: LifeLine[];
+  findings?: Finding[];
+}
+
+/** A breach of a promise, and the operations that show it. */
+interface Finding {
+  says: string;
+  operations: number[];
+}
+
+/** One copy of an entry on one node. */
+interface EntryCopy {
+  received_us: number | null;
+  flushed_us: number | null;
+  applied_us: number | null;
+  gone_us: number | null;
+  gone_because: string | null;
+}
+
+/** Where a write went, and what became of it. */
+interface LifeLine {
+  operation: number;
+  client: string;
+  label: string;
+  called_us: number;
+  returned_us: number | null;
+  outcome: Operation["outcome"];
+  /** When OK was sent, and by which node. */
+  confirmed_us: number | null;
+  confirmed_by: string | null;
+  /** The log entries it became: more than one when a retry was not recognised. */
+  entries: {
+    index: number;
+    term: number;
+    created_by: string;
+    created_us: number;
+    committed_us: number | null;
+    copies: Record<string, EntryCopy>;
+  }[];
+  /** Whether the log that counts holds it. */
+  is_present: boolean;
+  lost_because: string | null;
+  /** How a write without an answer turned out to be there after all. */
+  surprise: string | null;
 }
 
 type ConnectionStatus = "connecting" | "open" | "lost" | "closed";
@@ -228,6 +273,8 @@ interface Connection {
   restart(options: StartOptions): Promise<Answer>;
   complete(text: string): Promise<Answer>;
   resync(): void;
+  ledger(): Promise<Answer>;
+  evidence(promise: string): Promise<Answer>;
 }
 
 /** Something on the diagram that a person can point at. */
@@ -260,7 +307,9 @@ interface Page {
   selected: string | null;
   select(node: string | null): void;
   say(sentence: string, tone?: Tone): void;
-  open(what: "palette" | "help" | "table"): void;
+  open(what: "palette" | "help" | "table" | "ledger"): void;
+  /** Shows what speaks for or against a promise. */
+  judge(promise: string): void;
   /** What can be done to a node as it is. */
   nodeActions(node: string): Action[];
   /** Opens a menu at an element or a point of the window. */

@@ -212,7 +212,7 @@ function drawClient(figure, id, state, layout) {
   set(figure.root, { class: `client ${words.class}${isLoaded ? " loaded" : ""}`, transform: `translate(${x},${Math.round(y)})` });
   const size = { x: -width / 2, y: -height / 2, width, height };
   set(figure.box, size);
-  set(figure.grip, { ...size, "data-id": id, "aria-label": `Client ${id}${isLoaded ? ", background load" : ""}, ${words.texts[0]}` });
+  set(figure.grip, { ...size, "data-id": id, "data-operation": last ?? "", "aria-label": `Client ${id}${isLoaded ? ", background load" : ""}, ${words.texts[0]}` });
   write(figure.name, layout.isNarrow && width < 62 ? `Cl. ${id}` : `Client ${id}`);
   set(figure.name, { y: -height * 0.06, "font-size": 13 });
   write(figure.last, text);

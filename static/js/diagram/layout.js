@@ -48,7 +48,7 @@ export function layOut(roomWidth, roomHeight, nodes, clients) {
   const zoom = clamp(1, Math.min(roomWidth / 1080, roomHeight / 600), 1.7);
   const width = roomWidth / zoom;
   const height = roomHeight / zoom;
-  const most = Math.max(1, Math.floor((width - 2 * MARGIN) / (isNarrow ? 106 : 100)));
+  const most = Math.max(1, Math.floor((width - 2 * MARGIN) / (isNarrow ? 84 : 100)));
   const rows = Math.ceil(nodes.length / most);
   const columns = Math.ceil(nodes.length / rows);
   const columnWidth = Math.min((width - 2 * MARGIN) / columns, 370);
@@ -109,7 +109,7 @@ function spread(width, count, position, own) {
 export function nodeCurve(layout, source, target, isInner = false) {
   const a = layout.nodes[source];
   const b = layout.nodes[target];
-  if (a.row !== b.row) return bow(a, b, layout.radius + 7, isInner ? -0.05 : 0.06);
+  if (a.row !== b.row) return a.row < b.row ? betweenRows(layout, a, b, isInner) : reversed(betweenRows(layout, b, a, isInner));
   const side = Math.sign(b.x - a.x) || 1;
   const hops = Math.abs(b.column - a.column);
   const farness = layout.columns > 2 ? (hops - 1) / (layout.columns - 2) : 0;
@@ -150,16 +150,26 @@ function underLabels({ radius, labelHeight, belt, columnWidth }, a, b, farness, 
   ];
 }
 
-/** @param {Point} a @param {Point} b @param {number} reach @param {number} bend @returns {Curve} */
-function bow(a, b, reach, bend) {
-  const length = Math.hypot(b.x - a.x, b.y - a.y) || 1;
-  const along = { x: (b.x - a.x) / length, y: (b.y - a.y) / length };
-  const aside = { x: -along.y * bend * length, y: along.x * bend * length };
-  const from = { x: a.x + along.x * reach, y: a.y + along.y * reach };
-  const to = { x: b.x - along.x * reach, y: b.y - along.y * reach };
-  return [from, { x: from.x + (to.x - from.x) / 3 + aside.x, y: from.y + (to.y - from.y) / 3 + aside.y },
-    { x: from.x + ((to.x - from.x) * 2) / 3 + aside.x, y: from.y + ((to.y - from.y) * 2) / 3 + aside.y }, to];
+/**
+ * From one row down to another: through the space between two columns, past the logs.
+ * @param {Layout} layout @param {Point & { column: number }} a @param {Point & { column: number }} b @param {boolean} isInner
+ * @returns {Curve}
+ */
+function betweenRows(layout, a, b, isInner) {
+  const { radius, labelHeight, hasLabelsInside, columns, columnWidth } = layout;
+  const side = Math.sign(b.x - a.x) || (a.column < columns - 1 ? 1 : -1);
+  // A curve goes three quarters of the way to where it is pulled.
+  const pulled = a.x + side * (columnWidth * 0.66 + (isInner ? 7 : 0));
+  const start = { x: a.x + side * (isInner ? 20 : 12), y: a.y + (hasLabelsInside ? radius + 6 : radius + labelHeight + 3) };
+  const reach = radius + 7;
+  const angle = b.x === a.x ? 0.6 : 0.25;
+  const end = { x: b.x + (b.x === a.x ? side : -side) * Math.sin(angle) * reach, y: b.y - Math.cos(angle) * reach };
+  const pull = (end.y - start.y) * 0.3;
+  return [start, { x: pulled, y: start.y + pull }, { x: pulled, y: end.y - pull }, end];
 }
+
+/** @param {Curve} curve @returns {Curve} */
+const reversed = ([a, b, c, d]) => [d, c, b, a];
 
 /**
  * The way from a client down to a node.
@@ -173,6 +183,10 @@ export function clientCurve(layout, client, node, aside = 0) {
   const start = { x: from.x + aside, y: from.y + from.height / 2 + 3 };
   const end = { x: to.x + lean, y: to.y - Math.sqrt(layout.radius ** 2 - Math.min(lean ** 2, layout.radius ** 2 * 0.5)) - 12 };
   const pull = Math.max(24, (end.y - start.y) * 0.55);
+  if (to.row > 0) {
+    const between = to.x + (Math.sign(from.x - to.x) || 1) * layout.columnWidth * 0.6 + aside;
+    return [start, { x: between, y: start.y + pull * 0.6 }, { x: between, y: end.y - pull * 0.6 }, end];
+  }
   return [start, { x: start.x, y: start.y + pull }, { x: end.x + lean * 0.4, y: end.y - pull }, end];
 }
 
@@ -188,8 +202,7 @@ export function messageCurve(layout, source, target, isReply) {
   if (isClient(source)) return layout.clients[source] && layout.nodes[target] ? clientCurve(layout, source, target) : null;
   if (isClient(target)) {
     if (!layout.clients[target] || !layout.nodes[source]) return null;
-    const [a, b, c, d] = clientCurve(layout, target, source, layout.isNarrow ? 9 : 14);
-    return [d, c, b, a];
+    return reversed(clientCurve(layout, target, source, layout.isNarrow ? 9 : 14));
   }
   return layout.nodes[source] && layout.nodes[target] ? nodeCurve(layout, source, target, isReply) : null;
 }

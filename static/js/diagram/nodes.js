@@ -267,7 +267,7 @@ function drawCells(figure, replica, state, layout, view) {
     const isLost = operation?.lost === true && operation.index === index && operation.term === entry.term;
     if (isLost) lostAt = x + view.cellWidth / 2;
     const isFlushed = entry !== undefined && index <= replica.flushed_index;
-    set(cell.root, { class: entry === undefined ? "cell empty" : `cell term-${termColour(entry.term)} ${isFlushed ? "flushed" : "received"}${isLost ? " lost" : ""}` });
+    set(cell.root, { "data-operation": entry?.operation ?? "", class: entry === undefined ? "cell empty" : `cell term-${termColour(entry.term)} ${isFlushed ? "flushed" : "received"}${isLost ? " lost" : ""}` });
     write(cell.label, entry === undefined ? "" : fit(entry.label, view.cellWidth - 5, font));
     set(cell.label, { x: view.cellWidth / 2, "font-size": layout.isNarrow ? 11 : 12 });
     show(cell.applied, entry !== undefined && index <= replica.applied_index);
@@ -293,7 +293,7 @@ function drawTray(figure, replica, state, layout, y, room) {
     const isLost = entry.operation !== null && state.operations[entry.operation]?.lost === true;
     const text = isLost && !layout.isNarrow ? `${entry.label} acked, lost` : entry.label;
     const width = Math.min(textWidth(text, font) + 10, room);
-    set(cell.root, { class: isLost ? "discarded lost" : "discarded", transform: `translate(${x},${y + 16})` });
+    set(cell.root, { "data-operation": entry.operation ?? "", class: isLost ? "discarded lost" : "discarded", transform: `translate(${x},${y + 16})` });
     set(cell.box, { width });
     set(cell.label, { x: width / 2 });
     write(cell.label, fit(text, width - 6, font));

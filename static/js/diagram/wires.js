@@ -247,7 +247,7 @@ export class Messages {
 /** Width and height of a message without words. */
 const DOT = 12;
 /** How far a message may be moved aside: a crowd stays on its way, even if it cannot be read. */
-const ASIDE_MAX = 46;
+const ASIDE_MAX = 24;
 /** Over how many pixels of closeness a message moves aside, so that it does not jump. */
 const EASE = 14;
 
@@ -288,7 +288,7 @@ function drawMessage(figure, message, layout, isCrowded, order) {
   set(figure.root, {
     class: `message ${message.kind}${message.success === false ? " no" : ""}${isDropped ? " dropped" : ""}`,
     "data-kind": "message", "data-id": message.id, "data-target": isClient(message.target) ? message.source : message.target,
-    "aria-label": messageName(message),
+    "data-operation": message.operation ?? "", "aria-label": messageName(message),
   });
   show(figure.pill, !isHeartbeat);
   set(figure.pill, { x: (-width / 2).toFixed(1), y: -height / 2, width: width.toFixed(1), height, rx: height / 2 });

@@ -32,6 +32,7 @@ export class Story {
     const speed = /** @type {HTMLSelectElement} */ (byId("speed"));
     speed.addEventListener("change", () => page.playback("speed", Number(speed.value)));
     byId("show-table").addEventListener("click", () => page.open("table"));
+    byId("show-ledger").addEventListener("click", () => page.open("ledger"));
     byId("show-events").addEventListener("click", () => this.#toggleEvents());
   }
 
@@ -146,10 +147,7 @@ export class Story {
     chip.type = "button";
     chip.dataset.verdict = key;
     chip.append(document.createElement("b"), document.createElement("span"));
-    chip.addEventListener("click", () => {
-      const verdict = this.#verdicts?.[key];
-      if (verdict) this.page.say(`${verdict.title}: ${verdict.says}`, verdict.held === false ? "bad" : verdict.held ? "good" : "info");
-    });
+    chip.addEventListener("click", () => this.page.judge(key));
     return chip;
   }
 

@@ -1,0 +1,42 @@
+// @ts-check
+/**
+ * The spotlight: makes chosen operations stand out wherever they are drawn or listed, and lets the
+ * rest of the diagram step back. It is one style sheet of a few rules over `data-operation`, so what
+ * is drawn later is lit as well, and nobody who draws needs to know.
+ */
+
+const sheet = new CSSStyleSheet();
+document.adoptedStyleSheets.push(sheet);
+
+/** @param {string[]} names a selector for any of these values of an attribute; null for no value */
+const any = (/** @type {string} */ attribute, /** @type {Iterable<string | number>} */ names) => {
+  const values = [...new Set(names)].map(String).filter((name) => /^\w+$/.test(name));
+  return values.length === 0 ? null : `:is(${values.map((value) => `[${attribute}="${value}"]`).join()})`;
+};
+
+/**
+ * Lights operations, with the clients that asked and the nodes that answered. Nothing lit, nothing dimmed.
+ * @param {ClusterState | null} state @param {number[]} operations
+ */
+export function light(state, operations) {
+  const ids = any("data-operation", operations);
+  const known = operations.flatMap((id) => state?.operations[id] ?? []);
+  if (ids === null) return void sheet.replaceSync("");
+  const clients = any("data-id", known.map(({ client }) => client));
+  const nodes = any("data-id", known.flatMap(({ node }) => node ?? []));
+  const rules = [
+    `.diagram :is(.cell:not(.empty), .discarded, .message):not(${ids}) { opacity: .28; }`,
+    `.diagram :is(.cell, .discarded)${ids} { opacity: 1; }`,
+    `.diagram :is(.cell, .discarded)${ids} > rect:first-child { stroke-width: 3.5; stroke-dasharray: none; }`,
+    `.diagram :is(.cell, .discarded)${ids}:not(.lost) > rect:first-child { stroke: var(--ink); }`,
+    `.diagram .cell.lost${ids} > rect:first-child { stroke-dasharray: 5 3; }`,
+    `.diagram .message${ids} .pill { stroke: var(--ink); stroke-width: 3; }`,
+    `.events li${ids}, .ledger tr${ids} > * { background: var(--lit); }`,
+  ];
+  if (clients !== null) {
+    rules.push(`.diagram .client:not(:has(> .grip${clients})) { opacity: .4; }`);
+    rules.push(`.diagram .client:has(> .grip${clients}) .box { stroke: var(--ink); stroke-width: 3; }`);
+  }
+  if (nodes !== null) rules.push(`.diagram .node:has(> .grip${nodes}) .body { stroke-width: 8; }`);
+  sheet.replaceSync(rules.join("\n"));
+}
