@@ -18,16 +18,22 @@ PATIENCE_SECONDS = 30.0
 
 
 class Server:
-    """`python -m server serve` on a free port. Leaving the context ends it and checks how it went."""
+    """`python -m server serve`, on a free port unless one is named.
+
+    Leaving the context ends it and checks how it went."""
 
     def __init__(
-        self, data: str | Path = ":memory:", env: Mapping[str, str] | None = None, cwd: Path = ROOT
+        self,
+        data: str | Path = ":memory:",
+        env: Mapping[str, str] | None = None,
+        cwd: Path = ROOT,
+        port: int = 0,
     ) -> None:
         self.url = ""
         self.errors: list[str] = []
         """Every line it wrote to its error output: none, when all is well."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "server", "serve", "--port", "0", "--data", str(data)],
+            [sys.executable, "-m", "server", "serve", "--port", str(port), "--data", str(data)],
             cwd=cwd,
             env={**os.environ, **(env or {})},
             stdout=subprocess.PIPE,

@@ -131,6 +131,7 @@ class Chaos:
             (self._partition, 3),
             (self._cut_one_way, 5),
             (self._kill, 4),
+            (self._blink, 4),
             (self._pause, 3),
             (self._restart, 9),
             (self._resume, 6),
@@ -261,6 +262,13 @@ class Chaos:
 
     def _kill(self) -> None:
         self._do(commands.Kill(self._leader_or_anyone()))
+
+    def _blink(self) -> None:
+        """A crash and an immediate restart: what was only in memory is forgotten, all else goes on."""
+        victim = self._anyone()
+        self._do(commands.Kill(victim))
+        if victim in self._names("dead"):
+            self._do(commands.Restart(victim))
 
     def _pause(self) -> None:
         self._do(commands.Pause(self._leader_or_anyone()))

@@ -230,7 +230,7 @@ const KEYS = [
   { keys: "r", says: "Read the key", run: { r: () => void page.send(`read ${readKey()}`) } },
   { keys: "k", says: "Kill the chosen node, or the leader", run: { k: () => void page.send(`kill ${page.selected ?? "leader"}`) } },
   { keys: "1 – 9", says: "Choose a node", run: Object.fromEntries([..."123456789"].map((digit) => [digit, choose])) },
-  { keys: "Esc", says: "Choose no node, close what is open", run: { Escape: () => page.select(null) } },
+  { keys: "Esc", says: "Leave a field, choose no node, close what is open", run: { Escape: () => page.select(null) } },
   { keys: "Ctrl K or /", says: "Type a command", run: { "/": () => page.open("palette") } },
   { keys: "t", says: "The diagram as a table, and back", run: { t: () => page.open("table") } },
   { keys: "e", says: "List the events", run: { e: click("show-events") } },
@@ -264,6 +264,7 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat && event.key !== "." || !keysAreOn.get()) return;
+  if (event.key === "Escape" && target instanceof HTMLInputElement && !target.closest("dialog")) return target.blur();
   if (target.closest("input:not([type=radio]), textarea, select, dialog, [popover], [contenteditable]")) return;
   // A button or link under the focus keeps its own Space; a radio keeps its own keys.
   if (event.key === " " && target.closest("button, a, summary, [role=button], input")) return;
@@ -290,6 +291,11 @@ prefersDark.addEventListener("change", showTheme);
 showTheme();
 byId("open-help").addEventListener("click", () => page.open("help"));
 byId("open-palette").addEventListener("click", () => page.open("palette"));
+
+// What stands for an operation explains itself from the first touch on.
+for (const kind of ["pointerover", "focusin"]) {
+  document.addEventListener(kind, () => void import("./panels/provenance.js").then((module) => module.explain(page)), { once: true });
+}
 
 // --- what this page has besides -------------------------------------------------------------------
 

@@ -304,3 +304,13 @@ export function operationWords({ kind, key, value, expected }) {
   if (kind === "cas") return `${key}:${expected ?? "∅"}→${value}`;
   return kind === "delete" ? `delete ${key}` : `read ${key}`;
 }
+
+/** Which operation a step is about, if it is about one. @param {Step | Telling} step @returns {string | null} */
+export function operationOf(step) {
+  for (const [, path, value] of "patches" in step ? step.patches : []) {
+    if (path[0] === "operations" && path.length > 1) return String(path[1]);
+    const made = /** @type {{ operation?: number | null } | null} */ (typeof value === "object" ? value : null);
+    if (made?.operation) return String(made.operation);
+  }
+  return null;
+}

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, Playwright, Request, sync_playwright
 
 from tests.__main__ import BROWSERS, CHROMIUM
+from tests.browser.visitor import QUICKLY, Visitor
 from tests.serving import ROOT, Server
 
 FLAGS = [
@@ -97,14 +99,37 @@ def make_context(chromium: Browser, server: Server) -> Iterator[MakeContext]:
 
     yield make
     for context in contexts:
+        for page in context.pages[:1]:
+            rest(page)
         context.close()
     assert watcher.faults == []
+
+
+def rest(page: Page) -> None:
+    """A room plays on for a while when its last tab is gone: do not let it, others want the machine."""
+    with suppress(Error):
+        page.get_by_role("button", name="Pause playback").click(timeout=1_000)
+        page.get_by_role("button", name="Play", exact=True).wait_for(timeout=1_000)
 
 
 @pytest.fixture
 def page(make_context: MakeContext) -> Page:
     """A newcomer's first tab, at nothing yet."""
     return make_context(viewport={"width": 1280, "height": 800}).new_page()
+
+
+@pytest.fixture
+def visitor(page: Page) -> Visitor:
+    """A newcomer in the playground."""
+    return Visitor(page).open()
+
+
+@pytest.fixture
+def quiet(visitor: Visitor) -> Visitor:
+    """A visitor of a run without background load, at its beginning, held, at a quick speed."""
+    visitor.begin_quietly()
+    visitor.go_at(QUICKLY)
+    return visitor
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ def test_a_link_from_elsewhere_keeps_the_room(chromium: Browser, server: Server)
     (before,) = context.cookies(server.url)
     page.goto("http://elsewhere.test/")
     page.get_by_text("go").click()
-    page.wait_for_function("document.scripts.length > 0")
+    page.locator("#diagram .node").first.wait_for()
     (after,) = context.cookies(server.url)
     assert after["value"] == before["value"]
     context.close()

@@ -289,7 +289,7 @@ function drawTray(figure, replica, state, layout, y, room) {
   write(figure.trayTitle, `discarded${more > 0 ? ` ${shown.length + more}, last:` : ""}`);
   set(figure.trayTitle, { y: y + 10 });
   let x = 0;
-  figure.tray.update(shown, (entry) => `${entry.term}.${entry.index}.${entry.reason}.${entry.operation}`, (cell, entry) => {
+  figure.tray.update(shown, (entry) => String(replica.discarded.indexOf(entry)), (cell, entry) => {
     const isLost = entry.operation !== null && state.operations[entry.operation]?.lost === true;
     const text = isLost && !layout.isNarrow ? `${entry.label} acked, lost` : entry.label;
     const width = Math.min(textWidth(text, font) + 10, room);

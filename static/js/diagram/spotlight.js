@@ -31,12 +31,12 @@ export function light(state, operations) {
     `.diagram :is(.cell, .discarded)${ids}:not(.lost) > rect:first-child { stroke: var(--ink); }`,
     `.diagram .cell.lost${ids} > rect:first-child { stroke-dasharray: 5 3; }`,
     `.diagram .message${ids} .pill { stroke: var(--ink); stroke-width: 3; }`,
-    `.events li${ids}, .ledger tr${ids} > * { background: var(--lit); }`,
+    `.events li${ids}, .ledger tbody tr${ids} > :is(th, td) { background: var(--lit); }`,
   ];
   if (clients !== null) {
     rules.push(`.diagram .client:not(:has(> .grip${clients})) { opacity: .4; }`);
     rules.push(`.diagram .client:has(> .grip${clients}) .box { stroke: var(--ink); stroke-width: 3; }`);
   }
-  if (nodes !== null) rules.push(`.diagram .node:has(> .grip${nodes}) .body { stroke-width: 8; }`);
+  if (nodes !== null) rules.push(`.diagram .node:not(.dead):has(> .grip${nodes}) .body { stroke-width: 7; }`);
   sheet.replaceSync(rules.join("\n"));
 }

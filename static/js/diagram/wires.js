@@ -246,8 +246,9 @@ export class Messages {
 
 /** Width and height of a message without words. */
 const DOT = 12;
-/** How far a message may be moved aside: a crowd stays on its way, even if it cannot be read. */
-const ASIDE_MAX = 24;
+/** How far a message may be moved down, or to the right: a crowd stays on its way, even if it cannot be read. */
+const DOWN_MAX = 24;
+const RIGHT_MAX = 64;
 /** Over how many pixels of closeness a message moves aside, so that it does not jump. */
 const EASE = 14;
 
@@ -353,7 +354,7 @@ function makeWay(figures) {
       if (across <= 0 || along <= 0) continue;
       aside += isSideways ? across * Math.min(1, along / EASE) : along * Math.min(1, across / EASE);
     }
-    aside = Math.min(aside, ASIDE_MAX);
+    aside = Math.min(aside, isSideways ? RIGHT_MAX : DOWN_MAX);
     figure.at = isSideways ? { x: at.x + aside, y: at.y } : { x: at.x, y: at.y + aside };
   }
 }

@@ -11,6 +11,8 @@ const list = (/** @type {string} */ id) => /** @type {HTMLSelectElement} */ (doc
 
 const LATENCIES_US = [20_000, 100_000, 300_000, 600_000, 1_500_000];
 const LOSSES = [0, 5, 20, 50];
+/** Speeds of a node's clock, in percent of true time. */
+const CLOCKS = [50, 80, 100, 125];
 /** Operations per second of each client, as `load` says them. */
 const LOADS = { gentle: 0.5, busy: 8 };
 /** More operations than this per second are a busy client's. */
@@ -35,6 +37,7 @@ export class Panel {
     }
     this.#listenToOperations();
     this.#listenToCluster();
+    this.#listenToSafety();
   }
 
   #listenToOperations() {
@@ -68,6 +71,27 @@ export class Panel {
     byId("reset").addEventListener("click", () => void page.restart(start().scenario ? { scenario: /** @type {string} */ (start().scenario) } : { seed: start().seed, settings: start().settings }));
     byId("new-seed").addEventListener("click", () => void page.restart({ seed: start().seed + 1, settings: start().settings }));
     byId("scenarios").addEventListener("click", () => void this.#chooseScenario());
+  }
+
+  #listenToSafety() {
+    const details = /** @type {HTMLDetailsElement} */ (byId("switches"));
+    for (const element of [details, byId("read-rules")]) {
+      element.addEventListener("toggle", () => void import("./switches.js").then((module) => module.showSwitches(this.page)), { once: true });
+    }
+    const reveal = () => {
+      if (location.hash !== "#switches") return;
+      details.open = true;
+      details.scrollIntoView({ block: "start" });
+      details.querySelector("summary")?.focus({ preventScroll: true });
+    };
+    addEventListener("hashchange", reveal);
+    document.getElementById("modified")?.addEventListener("click", (event) => {
+      event.preventDefault();
+      history.replaceState(null, "", "#switches");
+      reveal();
+    });
+    reveal();
+    list("clock").addEventListener("change", () => void this.#try(`set clock ${list("clock").value} on ${this.#subject}`));
   }
 
   /** Sends a command; on a refusal the control goes back to what holds. @param {string} text */
@@ -169,6 +193,9 @@ export class Panel {
     const host = byId("inspector-facts");
     if (host.childElementCount !== facts.length * 2) host.replaceChildren(...facts.flatMap(() => [document.createElement("dt"), document.createElement("dd")]));
     facts.flat().forEach((text, position) => setText(host.children[position], text));
+    const clock = Number(state.nodes[node].settings.clock ?? state.settings.clock);
+    const speeds = [...new Set([...CLOCKS, clock])].sort((a, b) => a - b);
+    fill(list("clock"), speeds.map((percent) => [String(percent), `${percent} %`]), String(clock));
     this.#drawActions(node);
   }
 

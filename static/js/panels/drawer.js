@@ -51,7 +51,7 @@ export function openDrawer(page, name, words, what) {
     what.refresh();
   }, REFRESH_MS);
   const onKey = (/** @type {KeyboardEvent} */ event) => {
-    if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog[open], [popover]:popover-open")) return;
+    if (event.key !== "Escape" || document.querySelector("dialog[open], [popover]:popover-open")) return;
     drawer.close();
   };
   const onEvents = () => byId("events").hidden || drawer.close();

@@ -19,6 +19,7 @@ class Evidence {
   #findings = null;
   #chosen = 0;
   #drawn = "";
+  #sequence = -1;
   /** @type {Operation[]} operations once seen: the run forgets old ones, a person still reading does not */
   #known = [];
 
@@ -26,8 +27,7 @@ class Evidence {
   constructor(page, promise, name) {
     this.page = page;
     this.promise = promise;
-    const chip = () => document.querySelector(`[data-verdict="${CSS.escape(promise)}"]`);
-    chip()?.setAttribute("aria-expanded", "true");
+    const chip = this.chip = () => document.querySelector(`[data-verdict="${CSS.escape(promise)}"]`);
     this.drawer = openDrawer(page, name, "", {
       refresh: () => void this.#ask(),
       origin: chip,
@@ -46,6 +46,8 @@ class Evidence {
   }
 
   async #ask() {
+    if (this.page.store.sequence < this.#sequence) this.#known = []; // A new run counts its operations from 1 again.
+    this.#sequence = this.page.store.sequence;
     const answer = await this.page.connection.evidence(this.promise);
     if (!answer.ok) return void (this.says.textContent = answer.error?.says ?? "The evidence could not be fetched.");
     this.#findings = answer.findings ?? [];
@@ -59,6 +61,7 @@ class Evidence {
     const findings = this.#findings ?? [];
     const operations = findings[this.#chosen]?.operations ?? [];
     const signature = JSON.stringify([verdict, findings, this.#chosen, operations.map((id) => this.#operation(id))]);
+    this.chip()?.setAttribute("aria-expanded", "true"); // Chips are made anew when others join them.
     if (signature === this.#drawn) return;
     this.#drawn = signature;
     this.drawer.element.dataset.held = String(verdict.held);
@@ -71,7 +74,10 @@ class Evidence {
 
   /** @param {Finding[]} findings */
   #drawFindings(findings) {
-    this.list.hidden = findings.length === 0;
+    // A single finding that the verdict has already told is not told again.
+    this.list.hidden = findings.length === 0 || findings.length === 1 && this.says.textContent?.includes(findings[0].says) === true;
+    this.drawer.element.classList.toggle("single", this.list.hidden);
+    if (this.list.hidden) return;
     const buttons = [...this.list.children];
     if (buttons.map((button) => button.textContent).join("\n") !== findings.map(({ says }) => says).join("\n")) {
       const focused = buttons.indexOf(/** @type {Element} */ (document.activeElement));

@@ -3,7 +3,7 @@
  * The run told in time: the transport bar, the sentence of the moment, the list of events and the
  * verdicts on what the cluster promises.
  */
-import { seconds } from "../store.js";
+import { operationOf, seconds } from "../store.js";
 
 const SPOKEN_EVERY_MS = 3000;
 const TIME_EVERY_MS = 90;
@@ -21,6 +21,8 @@ export class Story {
   #spoken = -2;
   #allVerdicts = false;
   #listed = -2;
+  /** @type {Record<string, Operation> | null} the operations for which events are marked as lost */
+  #operations = null;
   /** @type {Record<string, Verdict> | null} */
   #verdicts = null;
 
@@ -32,8 +34,9 @@ export class Story {
     const speed = /** @type {HTMLSelectElement} */ (byId("speed"));
     speed.addEventListener("change", () => page.playback("speed", Number(speed.value)));
     byId("show-table").addEventListener("click", () => page.open("table"));
-    byId("show-ledger").addEventListener("click", () => page.open("ledger"));
+    document.getElementById("show-ledger")?.addEventListener("click", () => page.open("ledger"));
     byId("show-events").addEventListener("click", () => this.#toggleEvents());
+    byId("events").addEventListener("keydown", (event) => this.#moveInEvents(event));
   }
 
   /** After every change of the run. */
@@ -47,6 +50,10 @@ export class Story {
     setText(byId("seed"), `seed ${store.start.seed}`);
     this.#tell(store.tellings[store.tellings.length - 1]);
     this.#drawEvents();
+    if (store.state) {
+      this.#markLost(store.state);
+      showModified(store.state.run.modified);
+    }
     if (store.state && store.state.verdicts !== this.#verdicts) this.#drawVerdicts(store.state.verdicts);
   }
 
@@ -100,7 +107,9 @@ export class Story {
     panel.hidden = !panel.hidden;
     byId("show-events").setAttribute("aria-expanded", String(!panel.hidden));
     this.#listed = -2;
+    this.#operations = null;
     this.#drawEvents();
+    if (this.page.store.state) this.#markLost(this.page.store.state);
   }
 
   #drawEvents() {
@@ -112,6 +121,7 @@ export class Story {
     if (newest < this.#listed || this.#listed < 0) list.replaceChildren();
     const fresh = tellings.filter((telling) => list.childElementCount === 0 || telling.sequence > this.#listed);
     this.#listed = newest;
+    this.#operations = null;
     for (const telling of fresh) {
       const item = document.createElement("li");
       item.dataset.tone = telling.tone ?? "info";
@@ -120,9 +130,35 @@ export class Story {
       const text = document.createElement("span");
       text.append(...marked(telling.text));
       item.append(time, text);
+      const operation = operationOf(telling);
+      if (operation !== null) item.dataset.operation = operation;
+      item.tabIndex = -1;
       list.prepend(item);
     }
     while (list.childElementCount > 200) list.lastElementChild?.remove();
+  }
+
+  /** Marks the events of writes that are lost by now, and takes the mark from those that came back. @param {ClusterState} state */
+  #markLost({ operations }) {
+    if (this.#operations === operations || byId("events").hidden) return;
+    this.#operations = operations;
+    for (const item of byId("event-list").children) {
+      const isLost = operations[item.getAttribute("data-operation") ?? ""]?.lost === true;
+      if (isLost === item.classList.contains("lost")) continue;
+      item.classList.toggle("lost", isLost);
+      if (isLost) item.append(Object.assign(document.createElement("b"), { textContent: "LOST later" }));
+      else item.querySelector(":scope > b")?.remove();
+    }
+  }
+
+  /** Up and down go from event to event, each of which explains itself. @param {KeyboardEvent} event */
+  #moveInEvents(event) {
+    const list = byId("event-list");
+    const focused = document.activeElement?.closest("li");
+    const next = { ArrowDown: focused ? focused.nextElementSibling : list.firstElementChild, ArrowUp: focused?.previousElementSibling }[event.key];
+    if (!(next instanceof HTMLElement)) return;
+    event.preventDefault();
+    next.focus();
   }
 
   // --- verdicts ----------------------------------------------------------------------------------
@@ -146,7 +182,8 @@ export class Story {
     const chip = document.createElement("button");
     chip.type = "button";
     chip.dataset.verdict = key;
-    chip.append(document.createElement("b"), document.createElement("span"));
+    chip.append(document.createElement("b"), " ", document.createElement("span"));
+    chip.setAttribute("aria-expanded", "false");
     chip.addEventListener("click", () => this.page.judge(key));
     return chip;
   }
@@ -168,6 +205,14 @@ export class Story {
   }
 }
 
+/** Says on every page that the run is not a sound one. @param {string[]} modified the safety switches that are off */
+function showModified(modified) {
+  const badge = document.getElementById("modified");
+  if (badge === null) return;
+  badge.hidden = modified.length === 0;
+  setText(badge, modified.length === 0 ? "" : `⚠ Modified: ${modified.join(", ")} off`);
+}
+
 /** @param {string} key */
 function rank(key) {
   const place = MAIN_VERDICTS.indexOf(key);
@@ -179,7 +224,7 @@ function drawChip(chip, { held, title, says }) {
   chip.className = held === null ? "open" : held ? "held" : "broken";
   setText(/** @type {Element} */ (chip.firstElementChild), `${held === null ? "–" : held ? "✓" : "✗"} ${title}`);
   setText(/** @type {Element} */ (chip.lastElementChild), held === false ? says : "");
-  chip.setAttribute("aria-label", `${title}: ${held === null ? "not judged yet" : held ? "holds" : "broken"}`);
+  chip.setAttribute("aria-label", `${title}${held === false ? ` ${says}` : ""}: ${held === null ? "not judged yet" : held ? "holds" : "broken"}`);
 }
 
 /** A sentence with what stands in a log (`x=3`) set as code. @param {string} text @returns {(Node | string)[]} */

@@ -60,20 +60,21 @@ function operationTable(state) {
     operation.client, operationWords(operation), seconds(operation.called_us), operation.node ?? operation.target,
     operation.lost ? `acknowledged, lost: ${operation.lost_because ?? ""}` : operation.outcome,
     `${operation.result ?? ""}${operation.stale ? ` stale: ${operation.staleness ?? ""}` : ""}`,
-  ]));
+  ]), (position) => operations[position].lost);
 }
 
-/** @param {string} title @param {string[]} heads @param {(string | number)[][]} rows */
-function table(title, heads, rows) {
+/** @param {string} title @param {string[]} heads @param {(string | number)[][]} rows @param {(position: number) => boolean} [isLost] */
+function table(title, heads, rows, isLost = () => false) {
   const element = document.createElement("table");
   element.createCaption().textContent = title;
   const head = element.createTHead().insertRow();
   for (const words of heads) head.append(Object.assign(document.createElement("th"), { textContent: words, scope: "col" }));
   const body = element.createTBody();
-  for (const row of rows) {
+  rows.forEach((row, position) => {
     const line = body.insertRow();
+    if (isLost(position)) line.className = "lost";
     for (const value of row) line.insertCell().textContent = String(value);
-  }
+  });
   if (rows.length === 0) body.insertRow().append(Object.assign(document.createElement("td"), { textContent: "none", colSpan: heads.length }));
   return element;
 }
