@@ -27,18 +27,25 @@ class Case:
     settings: dict[str, str | int | bool]
     """Stored values by spoken name, where they differ from the defaults."""
     entries: tuple[Entry, ...]
-    """The commands, without those that end all faults."""
+    """The commands; for a promise about a settled cluster, without those that settle it."""
     end_us: int
     """When the run is over, or when the promise breaks."""
     breach: Breach | None = None
     last_entries: tuple[Entry, ...] = ()
-    """For promises about a settled cluster: the commands that settle it."""
+    """The commands that settled the cluster, when they are not among the others."""
 
     @property
     def nodes_max(self) -> int:
         """The most nodes that it can have."""
         added = sum(isinstance(entry.command, commands.AddNode) for entry in self.entries)
         return int(self.settings.get("nodes", Settings().nodes)) + added
+
+    def to_break(self, promise: str) -> Case:
+        """The case as it is played for one promise: if that is not about a settled cluster, what settles
+        it are commands like all others."""
+        if promise in SETTLED:
+            return self
+        return replace(self, entries=(*self.entries, *self.last_entries), last_entries=())
 
     def promises(self) -> dict[str, str]:
         """What is promised to this run. Raises `CommandRefused` for settings that do not go together."""
@@ -74,13 +81,14 @@ def play_seed(policy: str, seed: int, switched_off: Sequence[str] = ()) -> Playe
     except Exception as problem:  # Whatever it is, it is a fault of the program, and a finding.
         entry_count = entry_count or len(trial.entries)
         trial.break_with(_failure(problem, trial))
-    case = Case(seed, values, tuple(trial.entries[:entry_count]), trial.now_us)
+    entries = tuple(trial.entries)
+    case = Case(seed, values, entries[:entry_count], trial.now_us, None, entries[entry_count:])
     broken = [trial.breaches[key] for key in PROMISES[row] if key in trial.breaches]
     return Played(row, case, trial, broken)
 
 
 def replay(case: Case, promise: str) -> Case | None:
-    """Play a case again; the case with exactly the commands that were accepted and the breach of this
+    """Play the commands of a case again; the case with exactly the commands that were accepted and the breach of this
     promise, or `None` when it holds, or was not given to these settings."""
     try:
         if promise not in case.promises():

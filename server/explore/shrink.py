@@ -27,7 +27,7 @@ class Shrinker:
     def __init__(self, case: Case, promise: str, tries_max: int = TRIES_MAX) -> None:
         self.promise = promise
         self.tries_left = tries_max
-        self.case = case
+        self.case = case.to_break(promise)
 
     def shrink(self) -> Case | None:
         """The smallest case found; `None` when the promise does not break when played again."""

@@ -166,14 +166,12 @@ class Trial:
     def _compare_copies(self) -> None:
         """Wait for as long as copies still come closer: a slow one has the whole log to apply."""
         settings = self.simulation.settings
-        idle, reached = 0, -1
+        idle, furthest = 0, -1
         while (pair := self._different_copies()) and idle < ROUNDS_WITHOUT_PROGRESS:
             self.advance(self.now_us + settings.heartbeat_us + settings.latency_us + settings.apply_us)
-            before, reached = (
-                reached,
-                sum(copy.log.last_index + copy.applied_index for copy in self.simulation.replicas()),
-            )
-            idle = idle + 1 if reached == before else 0
+            reached = sum(copy.log.last_index + copy.applied_index for copy in self.simulation.replicas())
+            idle = 0 if reached > furthest else idle + 1
+            furthest = max(furthest, reached)
         if pair:
             says = f"Every fault is over, yet the copies of {pair[0]} and {pair[1]} differ."
             self.break_with(Breach("copies_agree", self.now_us, says, nodes=pair))

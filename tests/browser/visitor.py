@@ -108,7 +108,7 @@ class Visitor:
 
     def go_at(self, speed: str) -> None:
         """Chooses how fast time passes."""
-        self.page.get_by_label("speed").select_option(speed)
+        self.page.get_by_role("combobox", name="speed", exact=True).select_option(speed)
 
     def write(self, key: str, value: str) -> None:
         """Fills the form and presses Write."""

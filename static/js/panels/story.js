@@ -9,6 +9,8 @@ const SPOKEN_EVERY_MS = 3000;
 const TIME_EVERY_MS = 90;
 /** Always shown; the others when broken or asked for. */
 const MAIN_VERDICTS = ["durable", "linearizable", "one_leader_per_term", "available"];
+/** Switches that the label of a modified run names. */
+const NAMED_MAX = 3;
 const PLAY_SIGN = "M2,0.5L11,6L2,11.5z";
 const PAUSE_SIGN = "M2,0.5h3v11h-3zM7.5,0.5h3v11h-3z";
 
@@ -146,7 +148,7 @@ export class Story {
       const isLost = operations[item.getAttribute("data-operation") ?? ""]?.lost === true;
       if (isLost === item.classList.contains("lost")) continue;
       item.classList.toggle("lost", isLost);
-      if (isLost) item.append(Object.assign(document.createElement("b"), { textContent: "LOST later" }));
+      if (isLost) item.append(Object.assign(document.createElement("b"), { textContent: "LOST" }));
       else item.querySelector(":scope > b")?.remove();
     }
   }
@@ -210,7 +212,9 @@ function showModified(modified) {
   const badge = document.getElementById("modified");
   if (badge === null) return;
   badge.hidden = modified.length === 0;
-  setText(badge, modified.length === 0 ? "" : `⚠ Modified: ${modified.join(", ")} off`);
+  const named = modified.slice(0, modified.length > NAMED_MAX ? NAMED_MAX - 1 : NAMED_MAX);
+  const more = modified.length - named.length;
+  setText(badge, `⚠ Modified: ${named.join(", ")}${more > 0 ? ` and ${more} more` : ""} off`);
 }
 
 /** @param {string} key */
