@@ -59,6 +59,13 @@ def parser() -> argparse.ArgumentParser:
     checking.add_argument("file", metavar="FILE", type=Path)
     helping = choices.add_parser("help", help="explain the command language")
     helping.add_argument("topic", metavar="TOPIC", nargs="?")
+    exploring = choices.add_parser("explore", help="play random faults and hold runs against their promises")
+    exploring.add_argument("--seeds", default="200", metavar="N", help="how many (default: %(default)s)")
+    exploring.add_argument("--from", dest="first", default="0", metavar="SEED", help="default: %(default)s")
+    exploring.add_argument("--system", default="textbook", help="default: %(default)s")
+    exploring.add_argument("--policy", default="all", help="a value of the replication setting, or all")
+    exploring.add_argument("--off", action="append", default=[], metavar="SWITCH", help="a safety switch")
+    exploring.add_argument("--out", default=".", metavar="DIR", help="where scenario files of breaches go")
     measuring = choices.add_parser("bench", help="measure speed on this machine, beside peers")
     measuring.add_argument("parts", metavar="PART", nargs="*", help="what to measure (default: everything)")
     return top
@@ -172,6 +179,10 @@ def delegate(flags: argparse.Namespace) -> int:
         from server import guarantees
 
         return guarantees.run_check(flags.file)
+    if flags.subcommand == "explore":
+        from server import explore
+
+        return explore.main(flags.seeds, flags.first, flags.system, flags.policy, flags.off, flags.out)
     if flags.subcommand == "bench":
         from server import bench
 

@@ -72,6 +72,9 @@ class HandMachine:
         self.timers.append(HandTimer(self.now_us + delay_us, action))
         return self.timers[-1]
 
+    def set_alarm(self, at_us: int, action: Callable[[], None]) -> Any:
+        return self.set_timer(at_us - self.now_us, action)
+
     def record(self, event: Event) -> int:
         self.recorded.append(event)
         return len(self.recorded) - 1

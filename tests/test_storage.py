@@ -7,6 +7,7 @@ import pytest
 from server.cluster import Simulation, commands
 from server.cluster.events import (
     ElectionStarted,
+    ElectionTimerSet,
     EntryReceived,
     LeaderStarted,
     LeaderStepped,
@@ -322,3 +323,25 @@ def test_life_is_on_record() -> None:
         (event,) = happened(run, kind)
         assert event.cause is not None
         assert run.trace[event.cause].name == "command.accepted"
+
+
+@pytest.mark.parametrize("clock", [25, 50, 99, 101, 125, 400])
+def test_every_timer_of_a_node_follows_its_clock(clock: int) -> None:
+    """A clock at 125 % has counted 3 s after 2.4 s; what is shown as the moment of the election is true."""
+    run = start()
+    run.execute(commands.SetSetting("clock", clock, "B"))
+    run.execute(commands.Kill("A"))
+    after(run, 1 * SECOND)
+    run.execute(commands.Kill("C"))
+    after(run, 60 * SECOND)
+    timers = [
+        event for event in happened(run, ElectionTimerSet) if event.node == "B" and event.at_us > SECOND
+    ]
+    assert timers
+    for event in timers:
+        assert event.fires_at_us is not None
+        wait_us = event.fires_at_us - event.at_us
+        assert 3 * SECOND * 100 // clock <= wait_us <= 6 * SECOND * 100 // clock
+    moments = {event.at_us for event in happened(run, ElectionStarted) if event.node == "B"}
+    assert moments
+    assert moments <= {event.fires_at_us for event in happened(run, ElectionTimerSet) if event.node == "B"}

@@ -53,7 +53,7 @@ class Candidate(Role):
         self._retry_cause = machine.record(
             ElectionTimerSet(machine.name, replica.partition, machine.now_us + timeout_us)
         )
-        self._retry = machine.set_timer(timeout_us, self._on_no_majority)
+        self._retry = machine.set_alarm(machine.now_us + timeout_us, self._on_no_majority)
         last_term, last_index = replica.log.last_id
         for peer in machine.voting_peers:
             replica.send(peer, RequestVote(replica.term, last_index, last_term, is_transfer=self.is_transfer))

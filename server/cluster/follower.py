@@ -98,9 +98,7 @@ class Follower(Role):
         # One waiting timer serves all resets to a later time: ringing too early, it is wound up again.
         assert self.election_at_us is not None
         self._rings_at_us = self.election_at_us
-        self._election = self.machine.set_timer(
-            self.election_at_us - self.machine.now_us, self._on_election_timer
-        )
+        self._election = self.machine.set_alarm(self.election_at_us, self._on_election_timer)
 
     def _on_election_timer(self) -> None:
         self._election = None

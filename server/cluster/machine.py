@@ -63,6 +63,10 @@ class Node:
         # A clock that runs at 80 % takes 1.25 s to count one.
         return self.simulation.set_timer(delay_us * 100 // self.settings.clock_percent, action, self)
 
+    def set_alarm(self, at_us: int, action: Callable[[], None]) -> Timer:
+        """Call `action` at a moment of virtual time, whatever this machine's clock says."""
+        return self.simulation.set_timer(at_us - self.simulation.now_us, action, self)
+
     def elapsed_us(self, since_us: int) -> int:
         """How much time this machine's own clock has counted since a moment of virtual time."""
         return (self.simulation.now_us - since_us) * self.settings.clock_percent // 100
@@ -76,10 +80,12 @@ class Node:
         self.simulation.cause = sequence
 
     def draw_election_timeout_us(self) -> int:
-        """A random silence between the two election timeout settings of this node."""
+        """A random silence between the two election timeout settings of this node, by its own clock;
+        given in virtual time."""
         shortest_us = self.settings.election_timeout_min_us
         spread_us = max(0, self.settings.election_timeout_max_us - shortest_us)
-        return shortest_us + int(self._election_stream.random() * (spread_us + 1))
+        counted_us = shortest_us + int(self._election_stream.random() * (spread_us + 1))
+        return counted_us * 100 // self.settings.clock_percent
 
     def next_term(self, term: int) -> int:
         """The lowest term above `term` that the operator's register has not given away."""

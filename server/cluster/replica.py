@@ -81,6 +81,9 @@ class Machine(Protocol):
     def set_timer(self, delay_us: int, action: Callable[[], None]) -> Timer:
         """Call `action` later, unless the timer is cancelled or the machine dies first."""
 
+    def set_alarm(self, at_us: int, action: Callable[[], None]) -> Timer:
+        """Call `action` at a moment of virtual time, unless it is cancelled or the machine dies first."""
+
     def record(self, event: Event) -> int:
         """Write an event to the trace and return its sequence number."""
 
@@ -91,7 +94,7 @@ class Machine(Protocol):
         """How much time this machine's own clock has counted since a moment of virtual time."""
 
     def draw_election_timeout_us(self) -> int:
-        """A random silence between the two election timeout settings."""
+        """A random silence between the two election timeout settings, in virtual time."""
 
     def next_term(self, term: int) -> int:
         """The lowest term above `term` that the operator's register has not given away."""

@@ -88,8 +88,8 @@ def play_seed(policy: str, seed: int, switched_off: Sequence[str] = ()) -> Playe
 
 
 def replay(case: Case, promise: str) -> Case | None:
-    """Play the commands of a case again; the case with exactly the commands that were accepted and the breach of this
-    promise, or `None` when it holds, or was not given to these settings."""
+    """Play the commands of a case again. Gives the case with the commands that were accepted and the
+    breach of this promise, or `None` when it holds, or was not given to these settings."""
     try:
         if promise not in case.promises():
             return None

@@ -128,6 +128,8 @@ class Chaos:
             (self._strike, 22),
             (self._fault_in_pairs, 3),
             (self._isolate_leader, 7),
+            (self._depose_unseen, 4),
+            (self._relay, 2),
             (self._partition, 3),
             (self._cut_one_way, 5),
             (self._kill, 4),
@@ -220,11 +222,10 @@ class Chaos:
             self._values_written.pop(key, None)
             return commands.Delete(key, client, to)
         before = self._values_written.get(key)
-        self._value += 1
-        value = self._values_written[key] = str(self._value)
+        write = self._next_write(key, client, to)
         if kind == "cas":
-            return commands.CompareAndSet(key, before, value, client, to)
-        return commands.Write(key, value, client, to)
+            return commands.CompareAndSet(key, before, write.value, client, to)
+        return write
 
     # --- faults -------------------------------------------------------------------------------------
 
@@ -313,6 +314,79 @@ class Chaos:
         group += self.clients[:1]
         rest += self.clients[1:] if self._chance(50) else ()
         self._do(commands.Partition((tuple(group), tuple(rest))))
+
+    def _depose_unseen(self) -> None:
+        """Let a leader go on with one client while the others, some fresh from a crash, choose another
+        and take the other clients' writes: whatever it answers may be out of date."""
+        leader = self._leader()
+        others = [name for name in self._names("up") if name != leader]
+        if leader is None or len(others) < 2:
+            return
+        first, *rest = self.clients
+        key = _pick(self.random, KEYS)
+        self._do(self._next_write(key, first, leader))
+        self._await(events.OperationEnded)
+        self._do(commands.Cut(leader, others[0], False))  # It misses the leader for longer than the rest.
+        half_us = self.settings.election_timeout_min_us // 2
+        self.trial.advance(self.trial.now_us + half_us + self._up_to(half_us))
+        if self._chance(70):
+            for name in others[1:]:
+                self._do(commands.Kill(name))
+                self._do(commands.Restart(name))
+        nodes = (name for name in self.trial.simulation.nodes if name != leader)
+        self._do(commands.Partition(((leader, first), (*nodes, *rest))))
+        self._do(commands.Read(key, first))
+        if rest and (elected := self._await(events.LeaderStarted)) is not None:
+            self._do(self._next_write(key, rest[0], str(elected.facts()["node"])))
+            self._await(events.OperationEnded)
+        for _ in range(3):
+            self._do(commands.Read(key, first))
+            self._wait(percent_at_once=0)
+        self.gaps_left -= 1
+
+    def _next_write(self, key: str, client: str, to: str | None) -> commands.Write:
+        self._value += 1
+        value = self._values_written[key] = str(self._value)
+        return commands.Write(key, value, client, to)
+
+    def _relay(self) -> None:
+        """Raft's figure 8: two nodes lead in turn, each with an entry that nobody else has; the first one
+        returns, spreads its old entry, and dies as soon as somebody calls it safe."""
+        one = self._lead_alone()
+        if one is None:
+            return
+        self._do(commands.Kill(one))
+        self._do(commands.Heal())
+        if self._await(events.LeaderStarted) is None:
+            return
+        other = self._lead_alone()
+        if other is None or other == one:
+            return
+        self._do(commands.Kill(other))
+        self._do(commands.Heal())
+        self._do(commands.Restart(one))
+        if self._await(events.LeaderStarted) is not None:
+            self._await(_pick(self.random, (events.CommitAdvanced, events.WriteAcknowledged)))
+        self.trial.advance(self.trial.now_us + self._up_to(self.settings.latency_us))
+        self._do(commands.Kill(one))
+        self._do(commands.Restart(other))
+        self._await(events.LeaderStarted)
+        self._do(commands.Restart(one))
+        self.gaps_left -= 5
+
+    def _lead_alone(self) -> str | None:
+        """Let the leader write what reaches its own disk only; gives its name."""
+        leader = self._leader()
+        if leader is None:
+            return None
+        rest = tuple(name for name in self.trial.simulation.nodes if name != leader)
+        self._do(commands.Partition(((leader,), rest)))
+        self._do(self._next_write(_pick(self.random, KEYS), self.clients[0], leader))
+        self._await(events.LogFlushed)
+        return leader
+
+    def _await(self, kind: type[events.Event]) -> events.Event | None:
+        return self.trial.advance_to((kind,), self.trial.now_us + 2 * self.settings.election_timeout_max_us)
 
     def _partition(self) -> None:
         names = list(self.trial.simulation.nodes)

@@ -13,6 +13,8 @@ Why the rows differ, for automatic failover at level `flushed` or `applied`:
   all nodes, rounded down; with fewer, an election can be won without any of the holders.
 - But `semi-sync` counts copies of entries of earlier terms too, as soon as a retry asks for one
   (Raft figure 8), so it keeps its word only for clients that send a write once.
+- `sync` answers OK to an entry of an earlier term once every node has it on disk, which may be before an
+  entry of the leader's own term commits it: it is safe, but not yet committed.
 - A plain read of a leader that was deposed without having noticed is stale. Only reads that prove the
   leadership first, or hold a lease on it, are linearizable together with the writes.
 """
@@ -55,7 +57,7 @@ PROMISES: dict[str, dict[str, str]] = {
     "async": _COMMITTED,
     "semi-sync": _COMMITTED,
     "semi-sync majority": _DURABLE,
-    "sync": {**_DURABLE, "acknowledged_is_committed": _QUORUM["acknowledged_is_committed"]},
+    "sync": _DURABLE,
     "quorum": _QUORUM,
     "quorum proven reads": {
         **_QUORUM,

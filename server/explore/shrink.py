@@ -12,7 +12,7 @@ from dataclasses import fields, replace
 from server.cluster import Settings, commands
 from server.cluster.commands import Command
 from server.cluster.settings import MILLISECOND, SECOND
-from server.explore.case import SETTLED, Case, replay
+from server.explore.case import Case, replay
 from server.explore.trial import Entry
 
 TRIES_MAX = 900

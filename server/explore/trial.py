@@ -97,11 +97,12 @@ class Trial:
     def execute(self, command: Command) -> bool:
         """Carry out a command now; `False`, and nothing changed, when the cluster refuses it."""
         self.advance(self.now_us)
+        self.entries.append(Entry(self.now_us, command))
         try:
             self.simulation.execute(command)
         except CommandRefused:
+            self.entries.pop()
             return False
-        self.entries.append(Entry(self.now_us, command))
         self._watch()
         return True
 

@@ -111,7 +111,9 @@ class Invariants:
         missing: list[Record] = []
         index = committed.last_index
         while index > 0 and replica.log.get(index) is not committed.records.get(index):
-            missing.append(committed.records.pop(index))
+            record = committed.records.pop(index, None)
+            if record is not None:
+                missing.append(record)
             index -= 1
         committed.last_index = index  # The new leader's log is the history from here on.
         if not missing:

@@ -17,7 +17,6 @@ from server.guarantees.observed import ObservedCluster
 from server.guarantees.reads import ReadJudgement, Reads
 from server.guarantees.sessions import Sessions
 
-
 BREACHES_KEPT = 200
 """Findings of broken promises that are kept as evidence."""
 

@@ -136,7 +136,7 @@ class Visitor:
 
     def log(self, letter: str) -> Locator:
         """A node's log on the diagram."""
-        return self.page.locator(".log", has_text=re.compile(f"^log of {letter}\\b"))
+        return self.page.locator(f'.log[data-log="{letter}"]')
 
     def cell(self, letter: str, label: str) -> Locator:
         """The cells of a log that hold an entry."""

@@ -204,7 +204,7 @@ function drawLog(figure, node, state, layout, common) {
   const width = view.columns * (view.cellWidth + CELL_GAP) - CELL_GAP;
   const top = y + layout.radius + layout.labelHeight + layout.belt + 14;
   const isDead = state.nodes[node].state === "dead";
-  set(figure.root, { transform: `translate(${Math.round(x - width / 2)},${Math.round(top)})`, class: isDead ? "log dead" : "log" });
+  set(figure.root, { transform: `translate(${Math.round(x - width / 2)},${Math.round(top)})`, class: isDead ? "log dead" : "log", "data-log": node });
   const slack = Math.max(0, layout.columnWidth - 8 - width) / 2; // Lines may be wider than the cells.
   const late = behind(state, node);
   const lag = late > 0 ? `${late} behind` : "";

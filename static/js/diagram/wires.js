@@ -289,7 +289,7 @@ function drawMessage(figure, message, layout, isCrowded, order) {
   set(figure.root, {
     class: `message ${message.kind}${message.success === false ? " no" : ""}${isDropped ? " dropped" : ""}`,
     "data-kind": "message", "data-id": message.id, "data-target": isClient(message.target) ? message.source : message.target,
-    "data-operation": message.operation ?? "", "aria-label": messageName(message),
+    "data-operation": message.operation ?? "", "aria-label": messageName(message, order),
   });
   show(figure.pill, !isHeartbeat);
   set(figure.pill, { x: (-width / 2).toFixed(1), y: -height / 2, width: width.toFixed(1), height, rx: height / 2 });
@@ -307,10 +307,11 @@ function heading([start, , , end]) {
   return down > 0 ? "↓" : "↑";
 }
 
-/** @param {MessageState} message */
-function messageName({ kind, label, source, target, dropped_us }) {
+/** Begins with the words that are seen, where there is a number to them. @param {MessageState} message @param {number} order */
+function messageName({ kind, label, source, target, dropped_us }, order) {
   const ends = [source, target].map((end) => (isClient(end) ? `client ${end}` : end)).join(" to ");
-  return `${kind === "heartbeat" ? "heartbeat" : `${kind} ${label}`}, ${ends}${dropped_us === null ? "" : ", dropped"}`;
+  const carried = kind === "heartbeat" ? kind : order > 0 ? `${label}, ${kind}` : `${kind} ${label}`;
+  return `${order > 0 ? `${order} ` : ""}${carried}, ${ends}${dropped_us === null ? "" : ", dropped"}`;
 }
 
 /** Where its way takes a message. @param {MessageFigure} figure @param {number} part of the way @param {number} strength 1 fresh, 0 faded */

@@ -9,6 +9,12 @@ const SPOKEN_EVERY_MS = 3000;
 const TIME_EVERY_MS = 90;
 /** Always shown; the others when broken or asked for. */
 const MAIN_VERDICTS = ["durable", "linearizable", "one_leader_per_term", "available"];
+/** How long a sentence is kept from lighter ones, by its weight. */
+const READING_MS = [0, 700, 3500];
+
+/** Losses weigh most, then elections and what went well, then the rest. @param {Telling} telling */
+const weight = (telling) => (telling.tone === "bad" ? 2 : telling.tone === "vote" || telling.tone === "good" ? 1 : 0);
+
 /** Switches that the label of a modified run names. */
 const NAMED_MAX = 3;
 const PLAY_SIGN = "M2,0.5L11,6L2,11.5z";
@@ -87,11 +93,25 @@ export class Story {
       return;
     }
     if (telling.sequence === this.#newest) return;
-    this.#newest = telling.sequence;
+    const latest = telling;
+    if (latest.sequence < this.#newest) this.#newest = -1;
+    // Of what came at once, the weightiest is told; and it stays long enough to be read.
+    for (const each of this.page.store.tellings.slice(-20)) {
+      if (each.sequence > this.#newest && weight(each) > weight(telling)) telling = each;
+    }
+    const nowMs = performance.now();
+    if (nowMs < this.#readUntilMs && weight(telling) < this.#weight && this.#newest !== -1) return;
+    this.#newest = latest.sequence;
+    this.#weight = weight(telling);
+    this.#readUntilMs = nowMs + READING_MS[this.#weight];
     byId("narration").dataset.tone = telling.tone ?? "info";
     setText(byId("narration-time"), `${seconds(telling.at_us)} —`);
     byId("narration-text").replaceChildren(...marked(telling.text));
   }
+
+  /** How much the sentence that is shown weighs, and until when lighter ones wait. */
+  #weight = 0;
+  #readUntilMs = 0;
 
   /** Speaks the newest sentence now and then: a screen reader cannot follow every one. @param {number} atMs */
   #speak(atMs) {

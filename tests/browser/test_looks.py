@@ -1,0 +1,172 @@
+"""For every eye and hand: themes, stillness, the accessibility checker, and small screens."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import MakeContext
+from tests.browser.visitor import QUICKLY, Visitor
+
+VIOLATIONS = """async () => (await axe.run()).violations.flatMap(({ id, nodes }) =>
+  nodes.map((node) => `${id}: ${node.target} ${node.failureSummary}`))"""
+
+SURFACES: dict[str, Callable[[Visitor], None]] = {
+    "playground": lambda visitor: None,
+    "palette": lambda visitor: type_nonsense(visitor),
+    "help": lambda visitor: visitor.page.keyboard.press("?"),
+    "menu": lambda visitor: visitor.press("Scenarios…"),
+    "evidence": lambda visitor: visitor.page.locator(".verdicts .broken").first.click(),
+    "ledger": lambda visitor: visitor.press("Ledger"),
+    "events": lambda visitor: visitor.press("Events"),
+    "table": lambda visitor: visitor.page.keyboard.press("t"),
+}
+"""Everything that can be opened in the playground, and how."""
+
+OPENED = {
+    "palette": ".fault",
+    "help": ".command-row",
+    "menu": "[role=menuitem]",
+    "evidence": ".drawer",
+    "ledger": ".drawer",
+    "events": "#event-list li",
+    "table": "#table tr",
+}
+
+
+def type_nonsense(visitor: Visitor) -> None:
+    """The palette with a refused line in it."""
+    field = visitor.palette()
+    field.fill("kill leeder")
+    field.press("Enter")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 360])
+def test_the_checker_finds_nothing(make_context: MakeContext, axe: str, width: int, theme: str) -> None:
+    """With a dead node, a lost write and broken promises to be seen, and each thing open in turn."""
+    context = make_context(
+        viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion="reduce"
+    )
+    visitor = Visitor(context.new_page()).open()
+    page = visitor.page
+    visitor.go_at(QUICKLY)
+    visitor.scenario("The write that was acknowledged and then vanished")
+    expect(page.locator("#script-lines li:not(.done)")).to_have_count(0)
+    visitor.hold()
+    page.evaluate(axe)
+    for name, show in SURFACES.items():
+        show(visitor)
+        if name in OPENED:
+            expect(page.locator(OPENED[name]).first).to_be_visible()
+        assert page.evaluate(VIOLATIONS) == [], name
+        assert sideways(page) <= 0, name
+        page.keyboard.press("Escape")
+    visitor.open("/")
+    page.evaluate(axe)
+    assert page.evaluate(VIOLATIONS) == []
+    assert sideways(page) <= 0
+
+
+def sideways(page: Page) -> int:
+    """By how many pixels the page is wider than the window."""
+    wide: int = page.evaluate("document.scrollingElement.scrollWidth - innerWidth")
+    return wide
+
+
+NOT_THERE = """() => [...document.querySelectorAll('button, select, summary, a[href], input:not([type=radio]), label:has(input[type=radio])')]
+  .filter((control) => control.checkVisibility() && !control.matches('.skip'))
+  .flatMap((control) => {
+    const name = control.getAttribute('aria-label') || control.textContent.trim() || control.id;
+    control.scrollIntoView({ block: 'center', inline: 'center', behavior: 'instant' });
+    const { left, top, width, height } = control.getBoundingClientRect();
+    const found = document.elementFromPoint(left + width / 2, top + height / 2);
+    const faults = [];
+    if (found === null || !(control.contains(found) || found.closest('label')?.control === control)) faults.push(`${name} is covered by ${found?.outerHTML.slice(0, 80)}`);
+    if (width < 24 || height < 24) faults.push(`${name} is ${width} by ${height}`);
+    if (left < 0 || left + width > innerWidth + 0.5) faults.push(`${name} is cut off`);
+    return faults;
+  })"""
+
+
+@pytest.mark.parametrize("size", [(390, 844), (360, 640)], ids=lambda size: f"{size[0]}")
+def test_everything_is_within_reach_on_a_phone(make_context: MakeContext, size: tuple[int, int]) -> None:
+    """Every control can be scrolled to and hit by a finger, and is wholly on the screen."""
+    context = make_context(
+        viewport={"width": size[0], "height": size[1]}, has_touch=True, is_mobile=True, device_scale_factor=2
+    )
+    visitor = Visitor(context.new_page()).open("/")
+    page = visitor.page
+    assert page.evaluate(NOT_THERE) == []
+    visitor.open()
+    page.get_by_text("More operations and load").tap()
+    visitor.hold()
+    for name in (
+        "Write",
+        "Read",
+        "Kill",
+        "Pause",
+        "Play",
+        "Step",
+        "Table",
+        "Events",
+        "Scenarios…",
+        "Heal all",
+    ):
+        expect(visitor.button(name)).to_be_visible()
+    assert page.evaluate(NOT_THERE) == []
+    visitor.node("B").locator(".grip").tap()
+    menu = page.get_by_role("menu")
+    expect(menu).to_be_in_viewport(ratio=0.99)
+    assert page.evaluate(NOT_THERE.replace("document.q", "document.querySelector('[role=menu]').q")) == []
+    menu.get_by_role("menuitem", name="Kill").tap()
+    expect(visitor.node("B")).to_have_class(re.compile(r"\bdead\b"))
+    visitor.button("Restart").tap()
+    expect(visitor.node("B")).not_to_have_class(re.compile(r"\bdead\b"))
+
+
+def test_the_theme_is_the_systems_until_one_is_chosen(make_context: MakeContext) -> None:
+    """Dark where the system is dark; what the visitor chooses stays, from the first paint of any page."""
+    visitor = Visitor(make_context(color_scheme="dark").new_page()).open()
+    switch = visitor.button("Dark theme")
+    body = visitor.page.locator("body")
+    expect(switch).to_have_attribute("aria-pressed", "true")
+    expect(body).to_have_css("background-color", "rgb(18, 22, 28)")
+    switch.click()
+    expect(body).to_have_css("background-color", "rgb(251, 250, 247)")
+    response = visitor.page.goto("/")
+    assert response is not None
+    assert 'data-theme="light"' in response.text()
+    expect(switch).to_have_attribute("aria-pressed", "false")
+    expect(body).to_have_css("background-color", "rgb(251, 250, 247)")
+
+
+def test_where_motion_is_unwanted_nothing_moves(make_context: MakeContext) -> None:
+    """Messages wait on their way, numbered in the order of sending, until they arrive."""
+    visitor = Visitor(make_context(reduced_motion="reduce").new_page()).open()
+    page = visitor.page
+    visitor.begin_quietly()
+    visitor.write("k", "1")
+    message = page.locator(".message.write:visible")
+    expect(message).to_have_text(re.compile(r"^\d+ k=1 [←↓]$"))
+    place = message.get_attribute("transform")
+    visitor.go_at("0.05")
+    visitor.play()
+    expect(page.locator("#time")).not_to_have_text(re.compile(r"^0\.0"))
+    assert message.get_attribute("transform") == place
+    visitor.hold()
+    visitor.go_at(QUICKLY)
+    copies = page.locator(".message.append:visible")
+    for _ in range(60):
+        if copies.count() == 2:
+            break
+        before = page.locator("#count").text_content() or ""
+        visitor.press("Step")
+        expect(page.locator("#count")).not_to_have_text(before)
+    expect(copies).to_have_text([re.compile(r"^\d+ k=1 →$")] * 2)
+    order = "(all) => all.map((one) => [Number(one.dataset.id), parseInt(one.textContent)]).sort()"
+    (_, first), (_, second) = copies.evaluate_all(order)
+    assert first < second
