@@ -77,7 +77,8 @@ def sideways(page: Page) -> int:
     return wide
 
 
-NOT_THERE = """() => [...document.querySelectorAll('button, select, summary, a[href], input:not([type=radio]), label:has(input[type=radio])')]
+NOT_THERE = """() => [...document.querySelectorAll(
+    'button, select, summary, a[href], input:not([type=radio]), label:has(input[type=radio])')]
   .filter((control) => control.checkVisibility() && !control.matches('.skip'))
   .flatMap((control) => {
     const name = control.getAttribute('aria-label') || control.textContent.trim() || control.id;
@@ -85,7 +86,8 @@ NOT_THERE = """() => [...document.querySelectorAll('button, select, summary, a[h
     const { left, top, width, height } = control.getBoundingClientRect();
     const found = document.elementFromPoint(left + width / 2, top + height / 2);
     const faults = [];
-    if (found === null || !(control.contains(found) || found.closest('label')?.control === control)) faults.push(`${name} is covered by ${found?.outerHTML.slice(0, 80)}`);
+    const isHit = control.contains(found) || found?.closest('label')?.control === control;
+    if (!isHit) faults.push(`${name} is covered by ${found?.outerHTML.slice(0, 80)}`);
     if (width < 24 || height < 24) faults.push(`${name} is ${width} by ${height}`);
     if (left < 0 || left + width > innerWidth + 0.5) faults.push(`${name} is cut off`);
     return faults;

@@ -25,10 +25,20 @@ LISTEN = """async () => {
   const store = new Store();
   const seen = { keyframes: 0, frames: 0, missed: 0 };
   let wake = () => {};
-  socket.on('keyframe', (keyframe) => { seen.keyframes++; window.probe.last = keyframe; store.takeKeyframe(keyframe); wake(); });
-  socket.on('frame', (frame) => { seen.frames++; if (!store.takeFrame(frame)) seen.missed++; wake(); });
-  window.probe = { socket, store, seen, last: null, next: () => new Promise((resolve) => { wake = resolve; }) };
-  if (window.probe.last === null) await window.probe.next();
+  const probe = window.probe = { socket, store, seen, last: null };
+  probe.next = () => new Promise((resolve) => { wake = resolve; });
+  socket.on('keyframe', (keyframe) => {
+    seen.keyframes++;
+    probe.last = keyframe;
+    store.takeKeyframe(keyframe);
+    wake();
+  });
+  socket.on('frame', (frame) => {
+    seen.frames++;
+    if (!store.takeFrame(frame)) seen.missed++;
+    wake();
+  });
+  if (probe.last === null) await probe.next();
 }"""
 
 ASK = "([name, payload]) => window.probe.socket.emitWithAck(name, payload)"
@@ -134,9 +144,12 @@ PATCHES = """async () => {
   const was = JSON.stringify(before);
   const fresh = new Set();
   let after = before;
-  for (const patch of [['+', ['list'], 5], ['>', ['list'], 2], ['<', ['list'], 2], ['=', ['list', 0], 9],
-    ['-', ['map', 'a']], ['=', ['map', 'c'], { d: 1 }], ['=', ['map', 'c', 'd'], 2]]) after = applyPatch(after, patch, fresh);
-  return [after, was === JSON.stringify(before), after.kept === before.kept, applyPatch(before, ['=', [], { e: 1 }], new Set())];
+  for (const patch of [
+    ['+', ['list'], 5], ['>', ['list'], 2], ['<', ['list'], 2], ['=', ['list', 0], 9],
+    ['-', ['map', 'a']], ['=', ['map', 'c'], { d: 1 }], ['=', ['map', 'c', 'd'], 2],
+  ]) after = applyPatch(after, patch, fresh);
+  const whole = applyPatch(before, ['=', [], { e: 1 }], new Set());
+  return [after, was === JSON.stringify(before), after.kept === before.kept, whole];
 }"""
 
 

@@ -19,26 +19,34 @@ expect.set_options(timeout=PATIENCE_MS)
 
 
 class Wire:
-    """What the page was sent over its socket."""
+    """What the page and the server said to each other: Socket.IO on Engine.IO.
+
+    `42<id>[name, payload]` is an event that may want an answer, `43<id>[answer]` gives it."""
 
     def __init__(self, page: Page) -> None:
         self.keyframes: list[dict[str, Any]] = []
         self.answers: list[dict[str, Any]] = []
+        """To everything asked, in order, each with the name of the request as `to`."""
         page.on("websocket", self._open)
 
     def _open(self, socket: WebSocket) -> None:
-        socket.on("framereceived", self._receive)
+        asked: dict[str, str] = {}
+        socket.on("framesent", lambda text: self._send(str(text), asked))
+        socket.on("framereceived", lambda text: self._receive(str(text), asked))
 
-    def _receive(self, text: str | bytes) -> None:
-        """Socket.IO on Engine.IO: `42[name, payload]` is an event, `43<id>[answer]` acknowledges."""
-        found = re.match(r"4([23])\d*(\[.*)", str(text), re.DOTALL)
-        if found is None:
-            return
-        content = json.loads(found[2])
-        if found[1] == "3":
-            self.answers.extend(content)
-        elif content[0] == "keyframe":
-            self.keyframes.append(content[1])
+    def _send(self, text: str, asked: dict[str, str]) -> None:
+        if found := re.match(r"42(\d+)(\[.*)", text, re.DOTALL):
+            asked[found[1]] = json.loads(found[2])[0]
+
+    def _receive(self, text: str, asked: dict[str, str]) -> None:
+        if found := re.match(r"43(\d+)(\[.*)", text, re.DOTALL):
+            self.answers.append({**json.loads(found[2])[0], "to": asked.pop(found[1])})
+        elif text.startswith('42["keyframe"'):
+            self.keyframes.append(json.loads(text[2:])[1])
+
+    def answers_to(self, name: str) -> list[dict[str, Any]]:
+        """The answers to one kind of request."""
+        return [answer for answer in self.answers if answer["to"] == name]
 
 
 class Visitor:
@@ -105,6 +113,10 @@ class Visitor:
         if self.page.locator("#play").get_attribute("aria-label") != "Play":
             self.press("Pause playback")
         expect(self.button("Play")).to_be_attached()
+        # The words change at once, the picture and the time with the next paint.
+        self.page.evaluate(
+            "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )
 
     def go_at(self, speed: str) -> None:
         """Chooses how fast time passes."""
