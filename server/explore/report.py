@@ -55,9 +55,9 @@ class Tally:
 
     policy: str
     rows: dict[str, RowTally] = field(default_factory=dict)
-    broken: dict[tuple[str, str], list[int]] = field(default_factory=dict)
-    """(row, promise) to the seeds that broke it."""
-    examples: dict[tuple[str, str], tuple[Case, str]] = field(default_factory=dict)
+    broken: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+    """Promise to the seeds that broke it, each with the row it was given in."""
+    examples: dict[str, tuple[Case, str]] = field(default_factory=dict)
     """… to the first run that did, and what was said about it."""
     counts: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
@@ -78,8 +78,8 @@ class Tally:
         self.counts["committed"] += trial.committed_count()
         self.counts["elections"] += trial.election_count()
         for breach in played.broken:
-            self.broken.setdefault((played.row, breach.promise), []).append(seed)
-            self.examples.setdefault((played.row, breach.promise), (played.case, breach.says))
+            self.broken.setdefault(breach.promise, []).append((seed, played.row))
+            self.examples.setdefault(breach.promise, (played.case, breach.says))
 
 
 def main(
@@ -95,9 +95,9 @@ def main(
     for name in plan.policies:
         tally = explore(plan, name)
         _report(tally, to)
-        for row, promise in tally.broken:
+        for promise in tally.broken:
             is_broken = True
-            print(_tell_breach(tally, row, promise, plan.out), file=to, flush=True)
+            print(_tell_breach(tally, promise, plan.out), file=to, flush=True)
     return BROKEN if is_broken else ALL_HELD
 
 
@@ -171,7 +171,7 @@ def _report(tally: Tally, to: TextIO) -> None:
 
 def _tell_row(tally: Tally, name: str) -> str:
     row = tally.rows[name]
-    is_held = not any(key[0] == name for key in tally.broken)
+    is_held = not any(place == name for runs in tally.broken.values() for _, place in runs)
     parts = [f"{_counted(row.runs, 'run')}, {row.acknowledged:,} writes acknowledged"]
     parts.append(f"{'all' if is_held else 'not all'} of its {len(PROMISES[name])} promises held")
     if "durable" not in PROMISES[name]:
@@ -180,11 +180,13 @@ def _tell_row(tally: Tally, name: str) -> str:
     return "; ".join(parts) + "."
 
 
-def _tell_breach(tally: Tally, row: str, promise: str, out: Path) -> str:
-    seeds = tally.broken[row, promise]
-    case, says = tally.examples[row, promise]
+def _tell_breach(tally: Tally, promise: str, out: Path) -> str:
+    seeds = [seed for seed, _ in tally.broken[promise]]
+    rows = dict.fromkeys(row for _, row in tally.broken[promise])
+    case, says = tally.examples[promise]
     told = (
-        f"  BROKEN under {row}: {PROMISES[row][promise]} {_counted(len(seeds), 'run')}: {_seeds(seeds)}.\n"
+        f"  BROKEN under {' and '.join(rows)}: {PROMISES[next(iter(rows))][promise]} "
+        f"{_counted(len(seeds), 'run')}: {_seeds(seeds)}.\n"
         f"    Seed {seeds[0]}: {says}\n"
     )
     small = shrink(case, promise)

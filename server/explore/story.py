@@ -73,7 +73,7 @@ def _text(case: Case, expectation: str, at_us: int) -> str:
         f"title: {_quoted(f'Broken: {promise}')}",
         f"about: {_quoted(breach.says)}",
         f"seed: {case.seed}",
-        f"settings: {{ {settings} }}",
+        f"settings: {{ {settings} }}" if settings else "settings: {}",
         "script:",
     ]
     last_us = 0
