@@ -48,9 +48,9 @@ def type_nonsense(visitor: Visitor) -> None:
 @pytest.mark.parametrize("width", [1440, 360])
 def test_the_checker_finds_nothing(make_context: MakeContext, axe: str, width: int, theme: str) -> None:
     """With a dead node, a lost write and broken promises to be seen, and each thing open in turn."""
-    context = make_context(
-        viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion="reduce"
-    )
+    motion = "reduce" if width < 500 else "no-preference"
+    size = {"width": width, "height": 900}
+    context = make_context(viewport=size, color_scheme=theme, reduced_motion=motion)
     visitor = Visitor(context.new_page()).open()
     page = visitor.page
     visitor.go_at(QUICKLY)

@@ -10,32 +10,10 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import Watcher, rest
-from tests.browser.visitor import QUICKLY, Visitor, until
+from tests.browser.visitor import QUICKLY, Visitor
 from tests.serving import Server
 
 CLICKS = 300
-
-
-def test_three_hundred_quick_clicks(visitor: Visitor) -> None:
-    """Those over the limit are refused in a sentence; each that was accepted is in the run, and no other."""
-    page = visitor.page
-    visitor.begin_quietly()
-    visitor.page.get_by_label("Key", exact=True).fill("k")
-    button = visitor.button("Write")
-    button.evaluate(f"(button) => {{ for (let click = 0; click < {CLICKS}; click++) button.click(); }}")
-    until(page, lambda: len(visitor.wire.answers_to("command")) == CLICKS)
-    answers = visitor.wire.answers_to("command")
-    accepted = sum(answer["ok"] for answer in answers)
-    refused = {answer["error"]["says"] for answer in answers if not answer["ok"]}
-    assert 0 < accepted < CLICKS
-    assert refused
-    for sentence in refused:
-        expect(visitor.alert().filter(has_text=sentence)).to_have_count(1)
-    visitor.go_at(QUICKLY)
-    visitor.play()
-    expect(visitor.log("C").locator(".cell.flushed").first).to_be_attached()
-    visitor.hold()
-    assert len(visitor.state()["operations"]) == accepted
 
 
 def test_the_server_goes_and_comes_back(chromium: Browser, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import MakeContext
-from tests.browser.visitor import QUICKLY, Visitor, until
+from tests.browser.visitor import QUICKLY, Visitor
 
 PHONES = [{"width": 390, "height": 844}, {"width": 360, "height": 640}]
 
@@ -55,7 +55,8 @@ def test_everything_by_keyboard_alone(quiet: Visitor) -> None:
     page.keyboard.press("Enter")
     expect(quiet.client("1")).to_contain_text("=9 …")
     page.keyboard.press("Escape")
-    page.locator("#main").focus()
+    page.keyboard.press(".")
+    expect(page.locator("#time")).not_to_have_text("0.00 s")
     page.keyboard.press("Space")
     expect(quiet.button("Pause playback")).to_be_attached()
     expect(quiet.log("C")).to_contain_text("=9")
@@ -77,38 +78,44 @@ def test_everything_by_keyboard_alone(quiet: Visitor) -> None:
 
 
 def test_bad_command_is_explained_and_changes_nothing(quiet: Visitor) -> None:
-    """The sentence, the word at fault, what would fit; nothing happened in the run."""
+    """The sentence, the word at fault marked, what would fit; nothing happened in the run."""
     count = quiet.page.locator("#count").text_content() or ""
     field = quiet.palette()
-    for line, says, word in (
-        ("kill leeder", "Did you mean leader?", "leeder"),
-        ("set replication fast", "fast", "fast"),
-        ("write", "", None),
-        ("restart A", "A is not dead", None),
-        ("<b>x</b>", "There is no command", None),
+    fault = quiet.page.get_by_role("dialog").get_by_role("alert")
+    for line, word, says in (
+        ("kill leeder", "leeder", "leader"),
+        ("set replication fast", "fast", "semi-sync"),
+        ("write x 1 by A", "A", "client"),
+        ("restart A", None, "A is up"),
+        ("<b>x</b> & 1", "<b>x</b>", "no command"),
     ):
         field.fill(line)
         field.press("Enter")
-        dialog = quiet.page.get_by_role("dialog")
-        expect(dialog).to_contain_text(says)
-        if word is not None:
-            expect(dialog.locator(".fault code > *").first).to_have_text(word)
+        expect(fault.locator("code").first).to_have_text(line)
+        expect(fault.locator("u")).to_have_text([word] if word else [])
+        expect(fault).to_contain_text(says)
+    field.fill("kill leeder")
+    field.press("Enter")
+    fault.get_by_role("button", name="leader", exact=True).click()
+    expect(field).to_have_value("kill leader")
+    expect(fault).not_to_be_visible()
     expect(quiet.page.locator("#count")).to_have_text(count)
+    field.press("Enter")
+    expect(quiet.node("A")).to_contain_text("dead")
 
 
-def test_a_storm_of_clicks_loses_nothing(quiet: Visitor) -> None:
-    """Hundreds at once: those over the limit are refused in a sentence, and the page still works."""
-    quiet.page.evaluate(
-        "() => { const write = [...document.querySelectorAll('button')].find((one) =>"
-        " one.textContent === 'Write');"
-        " for (let i = 0; i < 1000; i += 1) write.click(); }"
-    )
-    until(quiet.page, lambda: any(not answer["ok"] for answer in quiet.wire.answers))
-    refused = next(answer for answer in quiet.wire.answers if not answer["ok"])
-    assert refused["error"]["says"].endswith(".")
-    quiet.page.wait_for_timeout(1_500)  # The bucket fills again.
-    quiet.say("kill B")
-    expect(quiet.page.locator(".node.dead")).to_have_count(1)
+def test_the_palette_completes(quiet: Visitor) -> None:
+    """What could come next is listed and taken by Tab; what was sent comes back by the arrow up."""
+    field = quiet.palette()
+    field.press_sequentially("wri")
+    expect(quiet.page.get_by_role("option").first).to_have_text("write")
+    field.press("Tab")
+    expect(field).to_have_value("write ")
+    field.press_sequentially("k 7")
+    field.press("Enter")
+    expect(quiet.client("1")).to_contain_text("k=7 …")
+    quiet.palette().press("ArrowUp")
+    expect(field).to_have_value("write k 7")
 
 
 @pytest.mark.parametrize("size", PHONES, ids=lambda size: f"{size['width']}")
@@ -136,30 +143,6 @@ def sideways(page: Page) -> int:
     """By how many pixels the page is wider than the screen."""
     wide: int = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     return wide
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 360])
-def test_the_checker_finds_nothing(make_context: MakeContext, axe: str, width: int, scheme: str) -> None:
-    """Both pages, with palette, help, table and a node's menu open, in both themes, large and small."""
-    context = make_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    visitor = Visitor(context.new_page())
-    for path in ("/", "/play"):
-        visitor.open(path)
-        visitor.page.evaluate(axe)
-        assert violations(visitor.page) == []
-    for key in ("Control+k", "?", "t"):
-        visitor.page.keyboard.press(key)
-        visitor.page.wait_for_timeout(300)
-        assert violations(visitor.page) == []
-        visitor.page.keyboard.press("Escape")
-
-
-def violations(page: Page) -> list[str]:
-    """What axe finds, a line each."""
-    found = "axe.run().then((found) => found.violations.map((one) => `${one.id}: ${one.nodes[0].html}`))"
-    lines: list[str] = page.evaluate(found)
-    return lines
 
 
 def test_unknown_page_is_friendly(make_context: MakeContext) -> None:
