@@ -11,8 +11,11 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import MakeContext
 from tests.browser.visitor import QUICKLY, Visitor
 
-VIOLATIONS = """async () => (await axe.run()).violations.flatMap(({ id, nodes }) =>
-  nodes.map((node) => `${id}: ${node.target} ${node.failureSummary}`))"""
+VIOLATIONS = """async () => {
+  await Promise.all(document.getAnimations().map((animation) => animation.finished));
+  const { violations } = await axe.run();
+  return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.target} ${node.failureSummary}`));
+}"""
 
 SURFACES: dict[str, Callable[[Visitor], None]] = {
     "playground": lambda visitor: None,

@@ -86,7 +86,7 @@ def test_bad_command_is_explained_and_changes_nothing(quiet: Visitor) -> None:
         ("kill leeder", "leeder", "leader"),
         ("set replication fast", "fast", "semi-sync"),
         ("write x 1 by A", "A", "client"),
-        ("restart A", None, "A is up"),
+        ("restart A", None, "A is not dead"),
         ("<b>x</b> & 1", "<b>x</b>", "no command"),
     ):
         field.fill(line)
@@ -108,7 +108,9 @@ def test_the_palette_completes(quiet: Visitor) -> None:
     """What could come next is listed and taken by Tab; what was sent comes back by the arrow up."""
     field = quiet.palette()
     field.press_sequentially("wri")
-    expect(quiet.page.get_by_role("option").first).to_have_text("write")
+    expect(
+        quiet.page.get_by_role("listbox", name="What could come next").get_by_role("option").first
+    ).to_have_text("write")
     field.press("Tab")
     expect(field).to_have_value("write ")
     field.press_sequentially("k 7")
