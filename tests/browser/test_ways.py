@@ -26,6 +26,10 @@ def test_reload_comes_back_to_the_same_room(quiet: Visitor) -> None:
     expect(quiet.page.locator("#time")).to_have_text(time)
     quiet.play()
     expect(quiet.page.locator("#time")).not_to_have_text(time)
+    quiet.page.reload()
+    quiet.wait()
+    expect(quiet.button("Pause playback")).to_be_visible()
+    expect(quiet.log("C")).to_contain_text("store k=7")
 
 
 def test_second_tab_shows_and_steers_the_same_run(quiet: Visitor) -> None:
