@@ -131,6 +131,23 @@ def test_removals_never_let_two_nodes_lead_one_term(seed: int) -> None:
     assert len(led) == len(set(led))
 
 
+@pytest.mark.parametrize("replication", ["quorum", "sync"])
+def test_smaller_majority_is_no_news_for_a_deposed_leader(replication: str) -> None:
+    """A and B hold a write that the others never saw; C leads a later term. Two of the others leave, and
+    A and B are a majority of those who stay, yet A may call nothing safe (Raft thesis §4.1)."""
+    run = after(start(nodes=5, replication=replication, reads="any", leader_reads="read-index"), 1 * SECOND)
+    run.execute(commands.Partition((("A", "B", "1"), ("C", "D", "E"))))
+    write(run, to="A")
+    elected = run_to(run, LeaderStarted)
+    for node in {"C", "D", "E"} - {elected.node}:
+        run.execute(commands.RemoveNode(node))
+    after(run, 30 * SECOND)
+    assert copy_of(run, "A").role.name == "leader"
+    assert copy_of(run, "B").log.last_index == 1
+    assert copy_of(run, "A").commit_index == 0
+    assert happened(run, WriteAcknowledged) == []
+
+
 # --- failover by hand ----------------------------------------------------------------------------
 
 

@@ -102,6 +102,9 @@ class Leader(Role):
         """When the last round that a majority has answered was sent: it certainly led at that moment."""
         self.successor: NodeId | None = None
         """In a planned switchover: who takes over; no writes are taken meanwhile."""
+        self.is_superseded = False
+        """The membership changed under a later leader, so nobody told this one: what it counts by the
+        new majorities proves nothing."""
         self.successor_term = 0
         self.has_told_successor = False
         self._heartbeat: Timer | None = None
@@ -244,7 +247,7 @@ class Leader(Role):
 
     def _confirm(self, progress: Progress, answered_round: int) -> None:
         """Note which of its rounds a follower has answered, and what a majority has thereby proved."""
-        if answered_round <= progress.round:
+        if answered_round <= progress.round or self.is_superseded:
             return
         progress.round = answered_round
         answered = [self.round] if self.machine.is_voter else []
@@ -351,7 +354,8 @@ class Leader(Role):
         index = held[self.machine.majority - 1]
         # Entries of earlier terms commit only through one of this term (Raft §5.4.2, figure 8).
         is_own = replica.log.term_at(index) == replica.term
-        if index > replica.commit_index and (is_own or not self.machine.settings.commit_only_own_term):
+        may_commit = is_own or not self.machine.settings.commit_only_own_term
+        if index > replica.commit_index and may_commit and not self.is_superseded:
             replica.advance_commit(index)
         self.acknowledged_index = self._policy_index()
         replica.apply()
@@ -363,6 +367,8 @@ class Leader(Role):
         policy = ACKNOWLEDGE_POLICIES[settings.replication]
         needed = policy.followers_needed(len(self.machine.voting_peers), settings)
         index = self.replica.log.flushed_index
+        if needed and self.is_superseded:
+            return self.acknowledged_index
         if needed:
             copies = sorted(
                 (self._copied_index(self.progress[peer]) for peer in self.machine.voting_peers),
@@ -436,6 +442,10 @@ class Leader(Role):
         """Start copying to a node that joins."""
         self.progress[peer] = Progress(self.replica.log.last_index + 1)
         self._send_append(peer, self.replica.log.last_index + 1, ())
+
+    def on_membership_changed(self, led_term: int) -> None:
+        """Only the latest leader may change the members (Raft thesis §4.1)."""
+        self.is_superseded |= led_term > self.replica.term and self.machine.settings.fencing
 
     def on_peer_removed(self, peer: NodeId) -> None:
         """Stop copying to a node that leaves; fewer copies may be enough now."""

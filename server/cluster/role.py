@@ -63,6 +63,9 @@ class Role:
     def on_peer_removed(self, peer: NodeId) -> None:
         """A machine left for good."""
 
+    def on_membership_changed(self, led_term: int) -> None:
+        """Voters come or go; `led_term` is the latest term that anybody has led."""
+
     def on_flushed(self) -> None:
         """More of the log is on this disk."""
 

@@ -293,8 +293,12 @@ class Simulation:
     def _close_terms(self) -> None:
         """The membership changes: a majority of the new members may never have heard of a term that the
         old ones gave a leader, and must not fill it again (majorities must overlap, Raft thesis §4.1)."""
-        terms = (replica.term for node in self.nodes.values() for replica in node.replicas)
-        self._closed_term = max(self._closed_term, *terms)
+        for partition in range(self.partition_count):
+            replicas = self.replicas(partition)
+            self._closed_term = max(self._closed_term, *(replica.term for replica in replicas))
+            led_term = max(replica.led_term for replica in replicas)
+            for replica in replicas:
+                replica.role.on_membership_changed(led_term)
 
     def _count_voters(self) -> None:
         voters = tuple(name for name, node in self.nodes.items() if node.is_voter)
