@@ -148,6 +148,22 @@ def test_smaller_majority_is_no_news_for_a_deposed_leader(replication: str) -> N
     assert happened(run, WriteAcknowledged) == []
 
 
+def test_a_deposed_leader_admits_nobody() -> None:
+    """D joins where it hears A alone, whom B has replaced meanwhile. With D, and then with others like it,
+    A would have a majority that shares no node with the one that elected B (Raft thesis §4.1)."""
+    run = after(start(replication="quorum"), 1 * SECOND)
+    run.execute(commands.Partition((("A",), ("B", "C"))))
+    run_to(run, LeaderStarted)
+    run.execute(commands.AddNode("D"))
+    run.execute(commands.Partition((("A", "D"), ("B", "C"))))
+    after(run, 20 * SECOND)
+    assert copy_of(run, "D").leader == "A"
+    assert not run.nodes["D"].is_voter
+    run.execute(commands.Heal())
+    after(run, 20 * SECOND)
+    assert run.nodes["D"].is_voter
+
+
 # --- failover by hand ----------------------------------------------------------------------------
 
 

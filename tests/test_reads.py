@@ -86,6 +86,25 @@ def test_lease_is_never_stale_with_good_clocks(seed: int) -> None:
     ]
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_a_crash_forgets_no_lease(seed: int) -> None:
+    """B has not heard A for a while and stands; C would vote for it at once, having just come back from a
+    crash with no memory of A's last heartbeat, while A still answers reads."""
+    run = Run(
+        seed,
+        {
+            "replication": "quorum", "leader-reads": "lease", "latency": 20_000, "client-latency": 20_000,
+            "election-timeout-min": 2_000_000, "election-timeout-max": 2_200_000,
+        },
+    )  # fmt: skip
+    play(run, "write x 1", "until op(1).outcome == ok", "cut A B", "wait 1.5s")
+    play(run, "kill C", "restart C", "partition A client 1 | B C client 2")
+    for _ in range(30):
+        play(run, "write x 2 by 2 to B", "read x by 1", "wait 0.1s")
+    play(run, "wait 20s")
+    assert run.evaluate("linearizable")
+
+
 @pytest.mark.parametrize(("clock", "is_stale"), [(50, True), (100, False)])
 def test_lease_is_stale_when_the_leaders_clock_is_too_slow(clock: int, is_stale: bool) -> None:
     """Beyond the margin of a tenth, A counts its lease longer than the others wait."""

@@ -67,6 +67,11 @@ class Follower(Role):
             replica.flush()
             self.reply()
 
+    def on_recovered(self) -> None:
+        """The crash took the memory of when a leader was heard, yet that leader's lease may still hold:
+        act as if it had been just now (Raft thesis §6.4.1 counts on it)."""
+        self.heard_at_us = self.machine.now_us
+
     def on_term_advanced(self) -> None:
         """Agreement was with the old term's leader; with the next one it starts from nothing."""
         self.matched_index = 0

@@ -97,7 +97,7 @@ class Node:
 
     def admit(self, node: NodeId) -> None:
         """Let a late joiner count in majorities."""
-        self.simulation.admit(node)
+        self.simulation.admit(node, self)
 
     # --- its life -------------------------------------------------------------------------------------
 

@@ -399,6 +399,7 @@ class Replica:
             self.lead(self.term, "resumed", ())
         else:
             self.follow(None, "")
+            self.role.on_recovered()
         self.apply()
 
     # --- helpers ----------------------------------------------------------------------------------

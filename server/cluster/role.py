@@ -44,6 +44,9 @@ class Role:
         """Whether this replica has heard from a leader so recently that it would elect no other."""
         return False
 
+    def on_recovered(self) -> None:
+        """Power is back after a crash."""
+
     def on_term_advanced(self) -> None:
         """A new term began while this role goes on: what was known of its leader no longer holds."""
 

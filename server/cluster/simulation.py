@@ -266,8 +266,15 @@ class Simulation:
         for replica in self.replicas():
             replica.role.on_peer_added(name)
 
-    def admit(self, name: NodeId) -> None:
-        """A late joiner has caught up."""
+    def admit(self, name: NodeId, admitting: Node) -> None:
+        """A late joiner has caught up with `admitting`. A leader whom a later one has replaced admits
+        nobody: its joiners need not hold what is committed by now (Raft thesis §4.1)."""
+        if any(
+            other.led_term > own.term
+            for partition, own in enumerate(admitting.replicas)
+            for other in self.replicas(partition)
+        ):
+            return
         self._close_terms()
         node = self.nodes[name]
         node.is_voter = True
