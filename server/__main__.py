@@ -23,6 +23,8 @@ CONNECTIONS_MAX = 4_096
 """Browsers served at once; each open tab holds one connection."""
 BAD_USE = 2
 """Exit code: the request itself could not be carried out."""
+CUT_SHORT = 141
+"""Exit code: nobody reads the output any more; what a shell reports for a program ended by that."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,7 +36,14 @@ def main(arguments: list[str] | None = None) -> int:
     flags = parser().parse_args(words or ["serve"])
     if flags.subcommand == "serve":
         return serve(flags.host, flags.port, flags.data)
-    return delegate(flags)
+    try:
+        status = delegate(flags)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read along (`| head`) has seen enough; what Python still holds for them goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CUT_SHORT
+    return status
 
 
 def parser() -> argparse.ArgumentParser:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 from server import language, resources
 from server.cluster.commands import CommandRefused
-from server.cluster.settings import SETTINGS, Settings
+from server.cluster.settings import NODE_LETTERS, SETTINGS, Settings
 from server.play import Play
 from server.rooms import Rooms
 from server.scenario import Scenario, load_scenario
@@ -76,9 +77,11 @@ def describe_language() -> dict[str, Any]:
     }
 
 
-def complete(text: str) -> tuple[list[str], str]:
-    """The words that could follow a beginning of a command, and a hint."""
-    completion = language.complete(text)
+def complete(text: str, nodes: Sequence[str], clients: Sequence[str]) -> tuple[list[str], str]:
+    """The words that could follow a beginning of a command in a run of these nodes and clients, and a
+    hint. A new node has a letter of its own, so `add` is offered every letter."""
+    is_adding = text.split()[:1] == ["add"]
+    completion = language.complete(text, NODE_LETTERS if is_adding else nodes, clients)
     return list(completion.words), completion.hint
 
 

@@ -13,7 +13,7 @@ import logging
 import mimetypes
 import re
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -65,8 +65,9 @@ class Catalogue:
 
     scenarios: Callable[[], list[dict[str, Any]]]
     language: Callable[[], dict[str, Any]]
-    complete: Callable[[str], tuple[list[str], str]]
-    """The words that could follow a beginning of a command, and a hint."""
+    complete: Callable[[str, Sequence[str], Sequence[str]], tuple[list[str], str]]
+    """The words that could follow a beginning of a command, and a hint; the run's nodes and clients say
+    which of these to offer."""
 
 
 def create_app(rooms: Rooms, catalogue: Catalogue, *, async_mode: str = "threading") -> flask.Flask:
@@ -414,8 +415,9 @@ class Sockets:
             case protocol.ResyncRequest():
                 self.deliver(self.rooms.resync(connection))
             case protocol.CompleteRequest():
-                self.rooms.spend(connection)
-                answer["completions"], answer["hint"] = self.catalogue.complete(request.text)
+                state = self.rooms.spend(connection).run.state
+                nodes, clients = list(state.get("nodes", ())), list(state.get("clients", ()))
+                answer["completions"], answer["hint"] = self.catalogue.complete(request.text, nodes, clients)
             case protocol.LedgerRequest():
                 answer["lines"] = self.rooms.spend(connection).run.ledger()
             case protocol.EvidenceRequest():

@@ -276,6 +276,20 @@ def test_load_keeps_its_mean_rate() -> None:
     assert 950 <= count <= 1050
 
 
+def test_load_on_one_key_leaves_the_others_alone() -> None:
+    """The times of its operations are those of a load on several keys."""
+    several, one = start(seed=2), start(seed=2)
+    several.execute(commands.StartLoad("write", 100 * MS))
+    one.execute(commands.StartLoad("write", 100 * MS, "1", "k"))
+    started = []
+    for run in (several, one):
+        after(run, 5 * SECOND)
+        started.append(happened(run, OperationStarted))
+    assert {each.key for each in started[0]} == {"x", "y", "z"}
+    assert {each.key for each in started[1]} == {"k"}
+    assert [each.at_us for each in started[0]] == [each.at_us for each in started[1]]
+
+
 def test_load_leaves_no_more_open_than_allowed() -> None:
     """With nobody answering, a client keeps `outstanding` operations open and waits."""
     run = start(outstanding=4, operation_timeout=60 * SECOND)

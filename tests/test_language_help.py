@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import doctest
+import os
+import subprocess
+import sys
 from dataclasses import fields
 
 import pytest
@@ -12,6 +15,7 @@ from server.cluster.settings import SETTINGS
 from server.language import Expect, LanguageError, WaitUntil, complete, grammar, help_text, parse
 from server.language.grammar import ROWS
 from server.language.vocabulary import FACTS
+from tests.serving import ROOT
 
 # --- completion ----------------------------------------------------------------------------------
 
@@ -48,6 +52,10 @@ from server.language.vocabulary import FACTS
         ("nonsense ", (), "There is no command 'nonsense'"),
         ("kill Q ", (), "'Q' is not a node"),
         ("kill A # why", (), "comment"),
+        ("kill leedr", ("leader",), "Did you mean leader?"),
+        ("set replication asinc", ("async",), "Did you mean async?"),
+        ("write x 1 bye", ("by",), "Did you mean by?"),
+        ("load writes 2/s ", ("on", "by"), "[on <key>]"),
     ],
 )
 def test_completion_offers_what_fits_next(text: str, first: tuple[str, ...], hint: str) -> None:
@@ -117,6 +125,17 @@ def test_help_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert "kill <node>" in capsys.readouterr().out
     assert language.main("nothing-like-this") == 2
     assert "There is no help" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Elsewhere a pipe breaks in other ways.")
+def test_help_may_be_cut_short() -> None:
+    """`help | head` ends quietly: nobody reads on, and that is no fault."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "server", "help"]
+    ended = subprocess.run(command, cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (141, b"")
 
 
 def test_grammar_rows_are_plain_data() -> None:

@@ -163,4 +163,12 @@ def test_the_catalogue_describes_every_scenario_setting_and_command() -> None:
     tables = service.describe_language()
     assert {row["name"] for row in tables["settings"]} >= {"replication", "failover", "heartbeat"}
     assert all(row["form"] and row["says"] and row["examples"] for row in tables["commands"])
-    assert "replication" in service.complete("set repl")[0]
+    assert "replication" in service.complete("set repl", "ABC", "12")[0]
+
+
+def test_completion_offers_the_nodes_and_clients_of_the_run() -> None:
+    """Nobody is sent to a node that is not there; a new node gets a letter of its own."""
+    offered, _ = service.complete("latency A -> ", ["A", "B"], ["1"])
+    assert [word for word in offered if len(word) == 1] == ["A", "B"]
+    assert service.complete("write x 1 by ", ["A", "B"], ["1", "3"])[0] == ["1", "3"]
+    assert "D" in service.complete("add ", ["A", "B", "C"], ["1"])[0]

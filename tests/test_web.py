@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from tests.conftest import House
 VALID = {"text": "write x 1"}
 
 
-def complete(text: str) -> tuple[list[str], str]:
+def complete(text: str, nodes: Sequence[str], clients: Sequence[str]) -> tuple[list[str], str]:
     return ([word for word in ("replication", "reads") if word.startswith(text)], "set <setting> <value>")
 
 

@@ -22,7 +22,7 @@ REDIRECTS_MAX = 10
 READ_RETRIES = 2
 """A read changes nothing, so a client asks again at other nodes whatever the `retries` setting says."""
 LOAD_KEYS = ("x", "y", "z")
-"""What background traffic writes and reads."""
+"""What background traffic writes and reads when no key is named."""
 
 
 class Pending:
@@ -68,6 +68,7 @@ class Client:
         """… and has written or read."""
         self.load_interval_us: dict[str, int] = {}
         """Mean time between background operations, by kind."""
+        self._load_keys: dict[str, tuple[str, ...]] = {}
         self._load_timers: dict[str, Timer] = {}
         self._last_tried = -1
         self._route_stream = simulation.stream(f"route/{name}")
@@ -228,10 +229,11 @@ class Client:
 
     # --- background traffic -------------------------------------------------------------------------
 
-    def start_load(self, kind: str, interval_us: int) -> None:
-        """Begin or change background traffic of one kind."""
+    def start_load(self, kind: str, interval_us: int, key: str | None = None) -> None:
+        """Begin or change background traffic of one kind, on one key or on all of `LOAD_KEYS`."""
         self.stop_load(kind, silently=True)
         self.load_interval_us[kind] = interval_us
+        self._load_keys[kind] = LOAD_KEYS if key is None else (key,)
         self.simulation.record(LoadChanged(self.name, kind, interval_us))
         self._schedule_load(kind)
 
@@ -256,7 +258,8 @@ class Client:
         open_count = sum(each.is_background for each in self.pending.values())
         if open_count >= self.simulation.settings.outstanding:
             return
-        key = LOAD_KEYS[int(self._load_stream.random() * len(LOAD_KEYS))]
+        keys = self._load_keys[kind]
+        key = keys[int(self._load_stream.random() * len(keys))]
         if kind == "read":
             self.read(key, self.simulation.settings.reads)
         else:

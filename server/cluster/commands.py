@@ -224,13 +224,15 @@ class SetSetting(Command):
 
 @dataclass(frozen=True, slots=True)
 class StartLoad(Command):
-    """`load writes 20/s by 2`: background traffic of one client."""
+    """`load writes 20/s on y by 2`: background traffic of one client, on one key or on several."""
 
     operation_kind: str
     """`write` or `read`."""
     interval_us: int
     """Mean time between operations."""
     client: ClientId = "1"
+    key: str | None = None
+    """The only key of this traffic; `None`: each operation picks one of a few."""
 
 
 @dataclass(frozen=True, slots=True)

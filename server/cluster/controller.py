@@ -392,7 +392,7 @@ class Controller:
         if command.interval_us > LIMITS.time_us_max:
             refuse("Background load is at least one operation a day.")
         self.simulation.accept(command)
-        client.start_load(command.operation_kind, command.interval_us)
+        client.start_load(command.operation_kind, command.interval_us, command.key)
 
     def stop_load(self, command: commands.StopLoad) -> None:
         """Stop background traffic."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any, NamedTuple
 
 from server.cluster.commands import Command
 from server.cluster.settings import LIMITS, NODE_LETTERS
-from server.language.cursor import Cursor, without_comment
+from server.language.cursor import Cursor, Word, without_comment
 from server.language.grammar import ROWS, Directive, Place, Row, Tail
-from server.language.words import LanguageError, check_length, shown, suggestion
+from server.language.words import LanguageError, check_length, close_word, shown, suggestion
 
 _BY_WORD: dict[str, list[Row]] = {}
 for _row in ROWS:
@@ -23,7 +23,7 @@ class Completion(NamedTuple):
     """What may come next while a line is typed."""
 
     words: tuple[str, ...]
-    """Words that fit in place of the one being typed, best first."""
+    """Words that fit in place of the one being typed, best first; the one that was meant when none does."""
     hint: str
     """The command's form, or the sentence about what is wrong so far."""
 
@@ -95,11 +95,19 @@ def _chosen_row(cursor: Cursor, considered: list[Row]) -> Row:
         cursor.next += 1
         return chosen
     if open_row is not None:
+        _refuse_misspelt(second, seconds)
         return open_row
     choices = " or ".join(f"'{item}'" for item in seconds)
     second = cursor.take(choices, ())
     says = f"After {shown(word.text)} comes {choices}, not {shown(second.text)}."
     raise LanguageError(says + suggestion(second.text, seconds), *second, tuple(seconds))
+
+
+def _refuse_misspelt(second: Word | None, seconds: Iterable[str]) -> None:
+    """Refuse `wait untill`: a slip in a plain word is not read as what may stand there as well."""
+    if second is not None and close_word(second.text, seconds) is not None:
+        says = f"{shown(second.text)} does not fit here.{suggestion(second.text, seconds)}"
+        raise LanguageError(says, *second, tuple(seconds))
 
 
 def _fill(place: Place, cursor: Cursor, values: dict[str, Any]) -> None:
@@ -140,6 +148,7 @@ def _surplus(row: Row, cursor: Cursor, left: list[Tail]) -> LanguageError:
     if barred is not None:
         return LanguageError(barred, *word, fits)
     more = f" Here fits {' or '.join(fits)}, or nothing." if fits else " The command is complete before it."
+    more += suggestion(word.text, fits)
     return LanguageError(f"{shown(word.text)} does not fit here.{more}", *word, fits)
 
 
@@ -181,7 +190,9 @@ def complete(text: str, nodes: Sequence[str] = NODE_LETTERS, clients: Sequence[s
             hint = "Type a command, such as write x 1."
     if not hint:
         hint = " · ".join(row.form for row in considered[:4])
-    return Completion(tuple(words[:_SUGGESTIONS_MAX]), hint or suggestion(partial, wanted).strip())
+    if not words and (meant := close_word(partial, wanted)) is not None:
+        return Completion((meant,), f"{suggestion(partial, wanted).strip()} {hint}".strip())
+    return Completion(tuple(words[:_SUGGESTIONS_MAX]), hint)
 
 
 def _is_at_end(problem: LanguageError, stem: str) -> bool:

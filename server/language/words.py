@@ -48,11 +48,16 @@ def shown(word: str) -> str:
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """` Did you mean …?`, or nothing when no known word is close."""
-    if any(letter.isdigit() for letter in word):
-        return ""  # A number that does not fit is no slip of the pen.
-    close = get_close_matches(word.lower(), {item.lower(): None for item in known}, n=1, cutoff=0.6)
-    match = next((item for item in known if close and item.lower() == close[0]), None)
+    match = close_word(word, known)
     return f" Did you mean {match}?" if match else ""
+
+
+def close_word(word: str, known: Iterable[str]) -> str | None:
+    """The known word that was probably meant; `None` when none is close."""
+    if any(letter.isdigit() for letter in word):
+        return None  # A number that does not fit is no slip of the pen.
+    close = get_close_matches(word.lower(), {item.lower(): None for item in known}, n=1, cutoff=0.6)
+    return next((item for item in known if close and item.lower() == close[0]), None)
 
 
 def spoken_time(time_us: int) -> str:
