@@ -116,6 +116,39 @@ def test_compare_and_set_that_fails_says_what_it_found() -> None:
     assert "The delete of x is committed: every node holds it." in story.sentences
 
 
+def test_whom_a_write_waits_for_is_named() -> None:
+    """A dead follower blocks a synchronous write: said when it dies, and at every step of the write."""
+    story = Story(replication="sync").play("kill C", "write x 1", 6)
+    assert story.sentences == [
+        "C is dead; 2 of 3 nodes still run. Under sync every write to A now waits for it.",
+        "Client 1 asks A to write x=1.",
+        "A puts x=1 into its log, as entry 1. The OK has to wait for C (dead).",
+        "x=1 is committed: A and B hold it, a majority of 3. The OK still waits for C (dead).",
+        "Client 1 gives up on x=1 after 5 s: it may or may not have happened. It waited for C (dead).",
+    ]
+    story = Story(replication="quorum").play("kill C", "cut A B", "write x 1", 2)
+    assert any("has to wait for B (cut off) and C (dead)." in text for text in story.sentences)
+    story = Story(replication="quorum").play("kill C", "write x 1", 3)
+    assert not any("wait" in text for text in story.sentences)
+
+
+def test_a_copy_that_outlives_its_leader_is_told() -> None:
+    """Killing a leader right after its OK loses nothing while the copies are on their way."""
+    story = Story().play("write x 1", 0.4, "kill A")
+    assert story.sentences[-1] == (
+        "A is dead. It was the leader, so no write can succeed until a node leads again. "
+        "x=1 is still on the way to B and C."
+    )
+    story = Story().play("cut A B", "cut A C", "write x 1", 0.4, "kill A")
+    assert story.sentences[-1].endswith("until a node leads again.")
+
+
+def test_a_client_that_asks_a_dead_node_does_not_know_it() -> None:
+    """It goes on asking the leader it knew."""
+    story = Story().play("kill A", "read x by 2", 1)
+    assert "Client 2 asks A to read x. It does not know that A is dead." in story.sentences
+
+
 def test_silence_is_told_as_doubt_and_refusal_as_certainty() -> None:
     """`unknown` may have happened; `failed` certainly did not."""
     story = Story(failover="manual").play("kill A", "write x 1", 6)

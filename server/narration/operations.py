@@ -8,7 +8,8 @@ from typing import Any
 from server.cluster import events
 from server.cluster.events import Event
 from server.narration.memory import Memory
-from server.narration.words import Telling, bad, good, info, listed, spoken
+from server.narration.waiting import awaited_for
+from server.narration.words import Telling, bad, good, info, listed, spoken, with_more
 
 Teller = Callable[[Memory, Any], Telling | None]
 
@@ -20,7 +21,10 @@ def _started(memory: Memory, event: events.OperationStarted) -> Telling | None:
     if operation.is_quiet:
         return None
     precise = f"Operation {event.operation}: {operation.what} to {event.target}."
-    return info(f"Client {event.client} asks {event.target} to {_asked(event)}.", precise)
+    plain = f"Client {event.client} asks {event.target} to {_asked(event)}."
+    if memory.states.get(event.target) == "dead":
+        plain += f" It does not know that {event.target} is dead."
+    return info(plain, precise)
 
 
 def _asked(event: events.OperationStarted) -> str:
@@ -104,7 +108,9 @@ def _ended(memory: Memory, event: events.OperationEnded) -> Telling | None:
     )
     if event.outcome == "unknown":
         doubt = "no answer came" if operation.kind == "read" else "it may or may not have happened"
-        return bad(f"{who} gives up on {what} after {after}: {doubt}.", precise)
+        missing = awaited_for(memory, event.operation)
+        why = f"It waited for {missing}." if missing else ""
+        return bad(with_more(f"{who} gives up on {what} after {after}: {doubt}.", why), precise)
     if event.outcome == "failed":
         return _failed(event, who, what, precise)
     if operation.is_quiet:

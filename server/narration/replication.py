@@ -9,6 +9,7 @@ from server.cluster import commands, events
 from server.cluster.events import Event
 from server.cluster.messages import RequestVote, TimeoutNow
 from server.narration.memory import Memory
+from server.narration.waiting import awaited, out_of_reach
 from server.narration.words import (
     Telling,
     bad,
@@ -21,6 +22,7 @@ from server.narration.words import (
     opening,
     spoken,
     vote,
+    with_more,
 )
 
 Teller = Callable[[Memory, Any], Telling | None]
@@ -193,7 +195,9 @@ def _appended(memory: Memory, event: events.EntryAppended) -> Telling | None:
         )
     if memory.is_quiet(entry.operation):
         return None
-    return info(f"{event.node} puts {entry_text(entry)} into its log, as entry {entry.index}.", where)
+    plain = f"{event.node} puts {entry_text(entry)} into its log, as entry {entry.index}."
+    away = out_of_reach(memory, event.node)
+    return info(with_more(plain, f"The OK has to wait for {away}." if away else ""), where)
 
 
 def _committed(memory: Memory, event: events.CommitAdvanced) -> Telling | None:
@@ -206,6 +210,8 @@ def _committed(memory: Memory, event: events.CommitAdvanced) -> Telling | None:
         return None
     holders = memory.holders(event.index, entries[-1].term, event.partition)
     plain = f"{opening(labels(entries))} {_is(entries)} committed: {_held(memory, holders, _them(entries))}."
+    missing = awaited(memory, event.node, entries[-1], event.partition) if entries[-1].operation else ""
+    plain = with_more(plain, f"The OK still waits for {missing}." if missing else "")
     return good(plain, f"{event.node} commits up to entry {event.index} (term {entries[-1].term}).")
 
 

@@ -7,10 +7,24 @@ from typing import Any
 
 from server.cluster import commands, events
 from server.cluster.events import Event
-from server.cluster.messages import AppendEntries, AppendEntriesReply
+from server.cluster.messages import AppendEntries, AppendEntriesReply, LogEntry
 from server.cluster.settings import SETTINGS
 from server.narration.memory import InFlight, Memory
-from server.narration.words import Telling, bad, capital, counted, good, info, listed, named, spoken, value_of
+from server.narration.words import (
+    Telling,
+    bad,
+    capital,
+    counted,
+    good,
+    info,
+    labels,
+    listed,
+    named,
+    opening,
+    spoken,
+    value_of,
+    with_more,
+)
 
 Teller = Callable[[Memory, Any], Telling | None]
 
@@ -118,9 +132,8 @@ def _killed(memory: Memory, event: events.NodeKilled) -> Telling | None:
     others = [other for other, state in memory.states.items() if state == "up" and other != node]
     precise = f"{node} is dead; running: {listed(others) if others else 'none'}."
     if memory.live_leader() == node and not any(memory.leads(other) for other in others):
-        return bad(
-            f"{node} is dead. It was the leader, so no write can succeed until a node leads again.", precise
-        )
+        plain = f"{node} is dead. It was the leader, so no write can succeed until a node leads again."
+        return bad(with_more(plain, _still_flying(memory, node)), precise)
     if memory.leads(node):
         return bad(f"{node} is dead. It believed that it was the leader.", precise)
     left = (
@@ -128,7 +141,28 @@ def _killed(memory: Memory, event: events.NodeKilled) -> Telling | None:
         if len(others) != 1
         else "one node still runs"
     )
+    leader = memory.live_leader()
+    if leader is not None and memory.voters.get(node) and memory.settings.get("replication") == "sync":
+        left += f". Under sync every write to {leader} now waits for it"
     return bad(f"{node} is dead; {left}.", precise)
+
+
+def _still_flying(memory: Memory, node: str) -> str:
+    """Which entries a dead leader's messages still carry to nodes that lack them."""
+    carried: dict[str, LogEntry] = {}
+    targets: dict[str, None] = {}
+    for source, target, message in memory.messages.values():
+        if source != node or not isinstance(message, AppendEntries) or (source, target) in memory.cuts:
+            continue
+        log = memory.replica(target)
+        for entry in message.entries:
+            if memory.states.get(target) == "up" and log.term_at(entry.index) != entry.term:
+                carried[entry.label] = entry
+                targets[target] = None
+    if not carried:
+        return ""
+    verb = "is" if len(carried) == 1 else "are"
+    return f"{opening(labels(list(carried.values())))} {verb} still on the way to {listed(list(targets))}."
 
 
 def _restarted(memory: Memory, event: events.NodeRestarted) -> Telling:

@@ -40,6 +40,16 @@ def vote(plain: str, precise: str = "") -> Telling:
     return Telling(plain, precise or plain, "vote")
 
 
+CHARACTERS_MAX = 140
+"""As much as is read at a glance."""
+
+
+def with_more(plain: str, more: str) -> str:
+    """A sentence and another one, where both together can still be read at a glance."""
+    both = f"{plain} {more}"
+    return both if more and len(both) <= CHARACTERS_MAX else plain
+
+
 def listed(names: Sequence[str], word: str = "and") -> str:
     """`A`, `A and B`, `A, B and C`."""
     return f" {word} ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
