@@ -58,7 +58,7 @@ def test_stale_history_exits_with_one_and_shows_why(tmp_path: Path) -> None:
     """The counterexample is what a person needs, with the lines to look at."""
     assert checked(written(tmp_path, *STALE)) == (
         1,
-        "x: Not linearizable: x was read as 1, although write 2 was over before that read began. "
+        "x: Not linearizable: x was read as 1, although write 2 had ended before that read began. "
         "(4 operations)\n"
         "    process 0: write 1, from 1 to 2\n"
         "    process 0: write 2, from 5 to 6\n"

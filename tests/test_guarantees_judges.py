@@ -67,7 +67,7 @@ def test_a_stale_read_is_found_the_moment_it_ends() -> None:
     finding = next(each for each in stage.findings if each.promise == "linearizable")
     assert finding.held is False
     assert finding.operations == (1, write, read)
-    assert linearizable(stage) == Verdict("Linearizable", False, finding.says)
+    assert linearizable(stage) == Verdict("Linearizable", False, finding.says, "x read as 1")
     assert stage.judges.summary()["linearizable"] is False
 
 

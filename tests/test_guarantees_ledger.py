@@ -316,3 +316,21 @@ def test_an_operation_ends_once() -> None:
     life = stage.judges.life(operation)
     assert life is not None
     assert life.outcome == "ok"
+
+
+def test_a_read_after_a_loss_does_not_hide_it() -> None:
+    """What it shows is the newest that still exists; a value written since then is simply the newest."""
+    stage = started()
+    stage.write("A", 1, 1, "x", "2", followers="B")
+    stage.at(4.10)
+    stage.write("A", 2, 1, "x", "3")
+    stage.at(4.21).kill("A")
+    stage.at(4.82).lead("B", 2)
+    read = stage.judges.read(stage.read("B", "x", "2", 1, 1))
+    assert read is not None
+    assert read.says == "B answered x=2, the newest that still exists; x=3 is lost."
+    stage.write("B", 2, 2, "x", "4")
+    later = stage.judges.read(stage.read("B", "x", "4", 2, 2))
+    assert later is not None
+    assert later.says == "B answered x=4, the newest there was."
+    assert stage.judges.verdicts()["durable"].brief == "1 of 3 acknowledged lost"

@@ -57,8 +57,9 @@ class Availability:
             if leader is None:
                 where = f" in partition {number}" if len(self.leaders) > 1 else ""
                 since = seconds(self.leaderless_since_us.get(number, 0))
-                return Verdict(_TITLE, False, f"No leader{where} since {since}.")
+                return Verdict(_TITLE, False, f"No leader{where} since {since}.", f"no leader since {since}")
         if self.unanswered is not None:
-            return Verdict(_TITLE, False, f"{self.unanswered}, and nothing has succeeded since.")
+            says = f"{self.unanswered}, and nothing has succeeded since."
+            return Verdict(_TITLE, False, says, self.unanswered.partition(" by ")[0])
         names = [leader for leader in self.leaders.values() if leader is not None]
         return Verdict(_TITLE, True, f"{' and '.join(dict.fromkeys(names))} leads and answers.")

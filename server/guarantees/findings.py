@@ -26,6 +26,8 @@ class Verdict(NamedTuple):
     held: bool | None
     """`None`: not judged yet, or not decidable within the search's limit."""
     says: str
+    brief: str = ""
+    """When broken: the same in so few words that they fit behind the title."""
 
 
 @dataclass(slots=True)
@@ -53,7 +55,8 @@ class Promise:
             return Verdict(self.title, True, self.claim)
         more = self.broken_count - 1
         after = f" ({more} more since.)" if more else ""
-        return Verdict(self.title, False, self.first.says + after)
+        brief = "once" if self.broken_count == 1 else f"{self.broken_count:,} times"
+        return Verdict(self.title, False, self.first.says + after, brief)
 
 
 def seconds(time_us: int) -> str:

@@ -90,7 +90,7 @@ class Judges:
         """How every promise stands. The same object until something changed, then a new one."""
         if self._verdicts is None:
             self._verdicts = {
-                "durable": Verdict("Durable", not self.ledger.lost, self.ledger.says()),
+                "durable": self.ledger.verdict(),
                 "available": self.availability.verdict(),
                 "linearizable": self.linearizability.verdict(),
             }

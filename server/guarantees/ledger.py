@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from server.cluster.messages import Address, ClientId, NodeId
-from server.guarantees.findings import Finding, seconds
+from server.guarantees.findings import Finding, Verdict, seconds
 from server.guarantees.observed import Machine, ObservedCluster, Partition, Record, Replica
 
 
@@ -283,12 +283,12 @@ class Ledger:
 
     # --- for readers -----------------------------------------------------------------------------
 
-    def says(self) -> str:
-        """One line for the verdict: `3 acknowledged, none lost`, or why the first one was lost."""
+    def verdict(self) -> Verdict:
+        """`3 acknowledged, none lost`, or how many are lost and why the first one was."""
         if not self.lost:
-            return f"{self.acknowledged:,} acknowledged, none lost"
-        because = next(iter(self.lost.values()))
-        return f"{len(self.lost):,} of {self.acknowledged:,} acknowledged lost. {because}"
+            return Verdict("Durable", True, f"{self.acknowledged:,} acknowledged, none lost")
+        brief = f"{len(self.lost):,} of {self.acknowledged:,} acknowledged lost"
+        return Verdict("Durable", False, f"{brief}. {next(iter(self.lost.values()))}", brief)
 
     def line(self, operation: int) -> dict[str, Any] | None:
         """An operation's life line as plain JSON values, or `None` for an unknown one."""

@@ -297,7 +297,7 @@ def explain(key: str, operations: Sequence[HistoryOperation]) -> str:
         newer = _overwriting(operations, written, last)
         if newer is not None:
             return (
-                f"Not linearizable: {key} was read as {value}, although {newer.label} was over before "
+                f"Not linearizable: {key} was read as {value}, although {newer.label} had ended before "
                 "that read began."
             )
     return f"Not linearizable: no order of these {count} operations explains what {key} showed."

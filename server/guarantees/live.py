@@ -212,11 +212,21 @@ class LiveLinearizability:
     def verdict(self) -> Verdict:
         """How the whole run stands, without searching."""
         if self.violated:
-            return Verdict(_TITLE, False, next(iter(self.violated.values())).says)
+            first = next(iter(self.violated.values()))
+            return Verdict(_TITLE, False, first.says, _brief(first))
         if self.open:
             names = ", ".join(self.open)
             return Verdict(_TITLE, None, f"Not decided yet for {names}: too much to search at once.")
         return Verdict(_TITLE, True, "One order of all operations explains every answer.")
+
+
+def _brief(verdict: KeyVerdict) -> str:
+    """`x read as 2`: what no order explains."""
+    reads = [each for each in verdict.counterexample if each.kind == "read" and each.outcome == "ok"]
+    if not reads:
+        return f"{len(verdict.counterexample)} operations at odds"
+    last = max(reads, key=lambda each: each.called)
+    return f"{verdict.key} read as {'nothing' if last.value is None else last.value}"
 
 
 def _constrains(life: Life) -> bool:

@@ -49,6 +49,8 @@ class ReadJudgement:
     missed_label: str | None
     is_dirty: bool
     """The value came from an entry that the log that counts does not hold."""
+    lost_label: str | None = None
+    """The newest lost write to the key, when it was acknowledged after the value was stored."""
 
     @property
     def says(self) -> str:
@@ -70,6 +72,8 @@ class ReadJudgement:
         if self.leader != self.node and self.leader_version != self.version:
             held = value_text(self.key, self.leader_value)
             return f"{answer} while {self.leader}, the leader, held {held}: no promise was broken."
+        if self.lost_label is not None:
+            return f"{answer}, the newest that still exists; {self.lost_label} is lost."
         return f"{answer}, the newest there was."
 
 
@@ -144,7 +148,17 @@ class Reads:
             missed.label if missed is not None else None,
             record is not None and partition.authority is not None
             and not partition.is_in_authority(record),
+            self._lost_since(life.key, record),
         )  # fmt: skip
+
+    def _lost_since(self, key: str, record: Record | None) -> str | None:
+        """The last write to the key that is lost now and had entered a log after `record` did."""
+        for operation in reversed(self.ledger.lost):
+            lost = self.ledger.lives[operation]
+            if lost.key == key and lost.records:
+                is_newer = record is None or lost.records[-1].created_sequence > record.created_sequence
+                return lost.label if is_newer else None
+        return None
 
     def _missed(self, life: Life, position: int) -> tuple[int, Life | None]:
         """How many writes to the key, acknowledged before the call, stand after `position` in the
