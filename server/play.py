@@ -52,6 +52,8 @@ class Play:
         done = self.script_done
         return {
             "title": self.scenario.title,
+            "about": self.scenario.about,
+            "broken": self.script_broken,
             "lines": [
                 {"text": line.text, "done": number < done} for number, line in enumerate(self.scenario.script)
             ],
@@ -61,6 +63,11 @@ class Play:
     def script_done(self) -> int:
         """How many lines of the script are done."""
         return self.run.script.next_line
+
+    @property
+    def script_broken(self) -> list[int]:
+        """Which of them expected what did not come true, counted from 0."""
+        return [each.line for each in self.run.script.expectations if not each.held]
 
     @property
     def now_us(self) -> int:

@@ -165,7 +165,10 @@ class ScriptFrame(TypedDict):
     """The scenario being played."""
 
     title: str
+    about: str
     lines: list[ScriptLine]
+    broken: list[int]
+    """Which lines expected what did not come true, counted from 0."""
 
 
 class Frame(TypedDict):
@@ -180,6 +183,8 @@ class Frame(TypedDict):
     """Something to tell the visitor about the room, such as why it stands still."""
     script_done: NotRequired[int]
     """How many lines of the scenario's script are done, once some are."""
+    script_broken: NotRequired[list[int]]
+    """Which of them expected what did not come true, once there are such."""
 
 
 class Keyframe(TypedDict):

@@ -99,6 +99,8 @@ class RunView(Protocol):
     @property
     def script_done(self) -> int: ...
     @property
+    def script_broken(self) -> list[int]: ...
+    @property
     def notice(self) -> str | None: ...
     def next_at_us(self) -> int | None: ...
     def ledger(self) -> list[dict[str, Any]]: ...
@@ -391,6 +393,8 @@ class Room:
             frame["notice"] = notice
         if self.run.script_done:
             frame["script_done"] = self.run.script_done
+        if self.run.script_broken:
+            frame["script_broken"] = self.run.script_broken
         return Delivery(tab.connection, "frame", frame)
 
     def _keyframe(self, tab: Tab, wall: float) -> Delivery:

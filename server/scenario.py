@@ -164,6 +164,8 @@ class Expectation:
 
     text: str
     held: bool
+    line: int = 0
+    """Which line of the script it is, counted from 0."""
 
 
 class ScriptPlayer:
@@ -235,7 +237,9 @@ class ScriptPlayer:
             return self._wait_until(action.expression, until_us)
         if isinstance(action, Expect):
             self.expectations.append(
-                Expectation(line.text.removeprefix("expect "), run.holds(action.expression))
+                Expectation(
+                    line.text.removeprefix("expect "), run.holds(action.expression), self.next_line
+                )
             )
             return True
         try:
@@ -260,7 +264,8 @@ class ScriptPlayer:
             if self._wake_us > until_us:
                 return False
             if not self.run.holds(expression):
-                self.expectations.append(Expectation(self.script[self.next_line].text, False))
+                text = self.script[self.next_line].text
+                self.expectations.append(Expectation(text, False, self.next_line))
             break
         self._asked_at = -1
         return True

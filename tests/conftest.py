@@ -49,6 +49,7 @@ class FakeRun:
         }
         self.script = None
         self.script_done = 0
+        self.script_broken: list[int] = []
         self.notice: str | None = None
         self.now_us = 0
         self.steps: list[FakeStep] = []

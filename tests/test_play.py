@@ -59,6 +59,20 @@ def test_the_script_is_shown_with_its_progress() -> None:
     script = play.script
     assert script is not None
     assert script["lines"][0]["done"] is True
+    assert script["about"] == scenario.about
+
+
+def test_the_script_shows_which_expectations_held() -> None:
+    """Broken ones by their line, a wait that was given up included."""
+    lines = "write x 1, expect lost == 1, wait 1s, expect lost == 0, wait until lost == 2 within 1s"
+    play = Play(Start(), read_scenario(f"script: [{lines}]", "a test"))
+    play.advance(500_000)
+    assert play.script_broken == [1]
+    play.advance(5_000_000)
+    script = play.script
+    assert script is not None
+    assert script["broken"] == [1, 4]
+    assert all(line["done"] for line in script["lines"])
 
 
 def test_a_script_that_the_cluster_refuses_stops_there_and_says_so() -> None:
