@@ -69,6 +69,8 @@ class Run:
         self.narrator = Narrator()
         self.commands: list[tuple[int, str]] = []
         """Everything that was commanded, with its virtual time: with seed and settings, the whole run."""
+        self.between: dict[int, int] = {}
+        """By its position in `commands`: after which event a command came while more was due at its time."""
         self._watched: list[Expression] = []
         self._verdicts: dict[str, Verdict] | None = None
         self._steps: list[Step] = []
@@ -120,7 +122,12 @@ class Run:
     def execute(self, command: Command | Directive) -> None:
         """Carry out a command now."""
         assert isinstance(command, Command)
+        next_us = self.next_at_us()
+        is_between = next_us is not None and next_us <= self.now_us
+        last = self.event_count - 1
         self.simulation.execute(command)
+        if is_between:
+            self.between[len(self.commands)] = last
         self.commands.append((self.now_us, print_command(command)))
         self._watch_new_events()
 

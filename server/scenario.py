@@ -16,7 +16,18 @@ import yaml
 
 from server.cluster.commands import Command, CommandRefused
 from server.cluster.settings import LIMITS, Settings
-from server.language import Directive, Expect, Expression, Wait, WaitUntil, parse, read_setting, read_time
+from server.language import (
+    Directive,
+    Expect,
+    Expression,
+    Wait,
+    WaitUntil,
+    parse,
+    print_value,
+    read_setting,
+    read_time,
+    spoken_time,
+)
 
 if TYPE_CHECKING:
     from server.run import Run
@@ -40,6 +51,8 @@ class ScriptLine:
     entry: int
     """Its entry in the file, counted from 1."""
     at_us: int | None = None
+    after: int | None = None
+    """The event right after which it is due, when more happens at `at_us`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +87,7 @@ def read_scenario(text: str, name: str) -> Scenario:
     """Read a scenario from YAML text; `name` is what errors call it."""
     try:
         document = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as problem:
+    except (yaml.YAMLError, RecursionError, ValueError) as problem:  # `2001-99-99` is no date: ValueError.
         mark = getattr(problem, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
         raise CommandRefused(
@@ -99,13 +112,38 @@ def _scenario(document: Mapping[Any, Any]) -> Scenario:
     script = document.get("script", [])
     if not isinstance(script, list) or len(script) > LINES_MAX:
         raise CommandRefused(f"script: a list of at most {LINES_MAX} commands.")
+    lines: list[ScriptLine] = []
+    for number, entry in enumerate(script, 1):
+        lines += _lines(number, entry, LINES_MAX - len(lines))
     return Scenario(
         title=_text(document, "title", "Untitled"),
         about=_text(document, "about", ""),
         system=system,
         seed=check_seed(document.get("seed", 1)),
         settings=read_settings(document.get("settings", {})),
-        script=tuple(line for number, entry in enumerate(script, 1) for line in _lines(number, entry)),
+        script=tuple(lines),
+    )
+
+
+def write_scenario(scenario: Scenario, comment: str = "") -> str:
+    """The YAML text of a scenario: `read_scenario` gives the same one back."""
+    document: dict[str, Any] = {"title": scenario.title}
+    if scenario.about:
+        document["about"] = scenario.about
+    document["system"] = scenario.system
+    document["seed"] = scenario.seed
+    if scenario.settings:
+        document["settings"] = {name: print_value(name, value) for name, value in scenario.settings.items()}
+    entries: list[Any] = []
+    for line in scenario.script:
+        timed = {} if line.at_us is None else {"at": spoken_time(line.at_us)}
+        placed = {} if line.after is None else {"after": line.after}
+        entries.append({**timed, **placed, "do": line.text} if timed else line.text)
+    if entries:
+        document["script"] = entries
+    remarks = "".join(f"# {line}\n" for line in comment.splitlines())
+    return remarks + yaml.safe_dump(
+        document, sort_keys=False, allow_unicode=True, default_flow_style=None, width=1_000
     )
 
 
@@ -137,22 +175,28 @@ def read_settings(mapping: Any) -> dict[str, str | int | bool]:
     return values
 
 
-def _lines(number: int, entry: Any) -> list[ScriptLine]:
+def _lines(number: int, entry: Any, lines_max: int) -> list[ScriptLine]:
     at_us: int | None = None
+    after: int | None = None
     texts: list[Any] = [entry]
     if isinstance(entry, Mapping):
-        if set(entry) != {"at", "do"}:
+        if set(entry) - {"after"} != {"at", "do"}:
             raise CommandRefused(f"script, entry {number}: a timed entry has `at` and `do`.")
+        after = entry.get("after")
+        if "after" in entry and (isinstance(after, bool) or not isinstance(after, int) or after < 0):
+            raise CommandRefused(f"script, entry {number}: after takes the number of an event.")
         at_us = read_time(str(entry["at"]))
         if at_us is None or at_us > LIMITS.time_us_max:
             raise CommandRefused(f"script, entry {number}: at takes a time such as 1500ms, at most a day.")
         texts = entry["do"] if isinstance(entry["do"], list) else [entry["do"]]
+    if len(texts) > lines_max:
+        raise CommandRefused(f"script, entry {number}: a script has at most {LINES_MAX} commands in all.")
     lines = []
     for text in texts:
         if not isinstance(text, str):
             raise CommandRefused(f"script, entry {number}: a command is a text, not {str(text)[:40]!r}.")
         try:
-            lines.append(ScriptLine(" ".join(text.split()), parse(text), number, at_us))
+            lines.append(ScriptLine(" ".join(text.split()), parse(text), number, at_us, after))
         except CommandRefused as problem:
             raise CommandRefused(f"script, entry {number} ({text.strip()[:60]!r}): {problem}") from None
     return lines
@@ -220,8 +264,19 @@ class ScriptPlayer:
                 f"script, entry {line.entry} ({line.text!r}): it was to happen at {at_s:g} s, but it is "
                 f"{now_s:g} s already."
             )
-        self.run.advance(min(line.at_us, until_us))
+        end_us = min(line.at_us, until_us)
+        if line.after is None or not self._step_past(line.after, end_us):
+            self.run.advance(end_us)
         return line.at_us <= until_us
+
+    def _step_past(self, event: int, end_us: int) -> bool:
+        """Go on just until an event has happened; whether that took the run to `end_us` and no further."""
+        while self.run.event_count <= event:
+            next_us = self.run.next_at_us()
+            if next_us is None or next_us > end_us:
+                return False
+            self.run.step()
+        return self.run.now_us == end_us
 
     def _play(self, line: ScriptLine, until_us: int) -> bool:
         """Play one line as far as `until_us`; `True` when it is done."""

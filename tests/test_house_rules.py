@@ -33,6 +33,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "room": {"cluster.commands", "cluster.settings", "protocol", "store"},
     "play": {"cluster.commands", "language", "protocol", "run", "scenario", "store"},
     "protocol": {"cluster.commands"},
+    "exports": {*CONTRACT, "language", "run", "scenario", "sharing"},
+    "sharing": {*CONTRACT, "language", "run", "scenario"},
     "store": set(),
     "resources": set(),
     "explore": {*CONTRACT, "guarantees", "language", "run", "scenario"},
@@ -77,7 +79,7 @@ ONLY_IN: dict[str, set[str]] = {
     "asyncio": set(),
     "subprocess": {"bench"},
     "requests": set(),
-    "urllib": {"bench"},
+    "urllib": {"bench", "sharing"},
 }
 """Modules that only some parts may use: sockets, clocks, chance and other processes."""
 
