@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     flags = parser().parse_args(words or ["serve"])
     if flags.subcommand == "serve":
-        return serve(flags.host, flags.port, flags.data)
+        return serve(flags.host, flags.port, flags.data, flags.lessons)
     try:
         status = delegate(flags)
         sys.stdout.flush()
@@ -61,6 +61,9 @@ def parser() -> argparse.ArgumentParser:
     serving.add_argument(
         "--data", metavar="DIR", help=f"where rooms are kept (default: {data_folder()}; {MEMORY}: nowhere)"
     )
+    serving.add_argument(
+        "--lessons", metavar="DIR", type=Path, help="a folder of your own lessons besides ours"
+    )
     running = choices.add_parser("run", help="play a scenario file without a browser")
     running.add_argument("file", metavar="FILE", type=Path)
     running.add_argument("--json", action="store_true", help="print the whole outcome as JSON")
@@ -75,6 +78,10 @@ def parser() -> argparse.ArgumentParser:
     exploring.add_argument("--policy", default="all", help="a value of the replication setting, or all")
     exploring.add_argument("--off", action="append", default=[], metavar="SWITCH", help="a safety switch")
     exploring.add_argument("--out", default=".", metavar="DIR", help="where scenario files of breaches go")
+    teaching = choices.add_parser("lessons", help="check what lessons claim, or begin a new one")
+    teaching.add_argument("action", choices=["check", "new"])
+    teaching.add_argument("files", metavar="FILE", nargs="*", type=Path)
+    teaching.add_argument("--lessons", metavar="DIR", type=Path, help="a folder of your own besides ours")
     measuring = choices.add_parser("bench", help="measure speed on this machine, beside peers")
     measuring.add_argument("parts", metavar="PART", nargs="*", help="what to measure (default: everything)")
     return top
@@ -99,7 +106,7 @@ def data_folder() -> Path:
     return base / "follow-the-leader"
 
 
-def serve(host: str, port: int, data: str | None) -> int:
+def serve(host: str, port: int, data: str | None, lessons: Path | None = None) -> int:
     """Serve until interrupted. Answers 2 when it cannot begin."""
     warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
     import eventlet
@@ -117,6 +124,11 @@ def serve(host: str, port: int, data: str | None) -> int:
         return BAD_USE
     from server import service, web
 
+    if lessons is not None:
+        if not lessons.is_dir():
+            print(f"{lessons} is no folder of lessons.", file=sys.stderr)
+            return BAD_USE
+        service.LESSON_FOLDERS.append(lessons)
     logging.basicConfig(format="%(levelname)s: %(message)s")
     rooms = service.open_rooms(kept)
     app = web.create_app(rooms, service.CATALOGUE, async_mode="eventlet")
@@ -192,6 +204,10 @@ def delegate(flags: argparse.Namespace) -> int:
         from server import explore
 
         return explore.main(flags.seeds, flags.first, flags.system, flags.policy, flags.off, flags.out)
+    if flags.subcommand == "lessons":
+        from server.lessons import checking
+
+        return checking.main(flags.action, flags.files, flags.lessons)
     if flags.subcommand == "bench":
         from server import bench
 

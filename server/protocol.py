@@ -73,6 +73,22 @@ class EvidenceRequest(Request):
     promise: Word
 
 
+Identifier = Annotated[str, StringConstraints(max_length=60, pattern=r"^[a-z0-9-]+$")]
+
+
+class LessonRequest(Request):
+    """What a learner does in a lesson."""
+
+    action: Literal["open", "next", "answer", "run", "hint", "show", "refute", "sentence", "restore", "leave"]
+    lesson: Identifier | None = None
+    step: Identifier | None = None
+    question: Identifier | None = None
+    answer: Identifier | Annotated[list[Identifier], Field(max_length=20)] | int | float | None = None
+    run: Identifier | None = None
+    option: Identifier | None = None
+    item: Identifier | None = None
+
+
 REQUESTS: dict[str, type[Request]] = {
     "command": CommandRequest,
     "playback": PlaybackRequest,
@@ -81,6 +97,7 @@ REQUESTS: dict[str, type[Request]] = {
     "complete": CompleteRequest,
     "ledger": LedgerRequest,
     "evidence": EvidenceRequest,
+    "lesson": LessonRequest,
 }
 """Every message a browser may send, by its event name."""
 
@@ -115,6 +132,8 @@ def _sentence(name: str, kind: type[Request], problem: ValidationError) -> str:
             return f"The field {field} must be {limits['expected']}."
         case "greater_than_equal" | "less_than_equal" if field == "speed":
             return f"The speed goes from {SPEED_MIN} to {SPEED_MAX:g}."
+        case "string_pattern_mismatch":
+            return f"The field {field} takes an id: small letters, digits and hyphens."
         case "too_long":
             return f"The field {field} may have at most {limits['max_length']} entries."
         case _:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 from server.cluster import Settings, Simulation
 from server.cluster.commands import Command, CommandRefused
@@ -53,6 +53,13 @@ class Step:
 
 
 class Run:
+class Watcher(Protocol):
+    """Somebody who wants to see the facts after every happening."""
+
+    def observe(self, facts: Facts) -> None:
+        """Look once."""
+
+
     """One run. Time moves only through `advance`, `step` and `play_script`."""
 
     def __init__(
@@ -71,7 +78,7 @@ class Run:
         """Everything that was commanded, with its virtual time: with seed and settings, the whole run."""
         self.between: dict[int, int] = {}
         """By its position in `commands`: after which event a command came while more was due at its time."""
-        self._watched: list[Expression] = []
+        self._watched: list[Watcher] = []
         self._verdicts: dict[str, Verdict] | None = None
         self._steps: list[Step] = []
         self._seen = 0
@@ -159,8 +166,16 @@ class Run:
     def watch(self, expression: Expression) -> None:
         """Show an expression every event from now on, so that `ever` and `always` miss none."""
         if expression.watched:
-            self._watched.append(expression)
-            expression.observe(self.facts())
+            self.attach(expression)
+
+    def attach(self, watcher: Watcher) -> None:
+        """Show a watcher this moment and every happening of the cluster from now on."""
+        self._watched.append(watcher)
+        watcher.observe(self.facts())
+
+    def detach(self, watcher: Watcher) -> None:
+        """Show a watcher nothing more."""
+        self._watched = [each for each in self._watched if each is not watcher]
 
     def ledger(self) -> list[dict[str, Any]]:
         """The life lines of the newest writes, newest first: where each went, and what became of it."""
@@ -217,8 +232,8 @@ class Run:
     def _watch_time(self) -> None:
         if self._watched:
             facts = self.facts()
-            for expression in self._watched:
-                expression.observe(facts)
+            for watcher in self._watched:
+                watcher.observe(facts)
 
     def _amendments(self, event: Event, findings: list[Finding]) -> list[Patch]:
         """What this event changes in the picture that is not for the event's fold to say: how the command

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 _SCHEMA_VERSION = 1
 
@@ -49,6 +50,14 @@ class Start:
     seed: int | None = None
     settings: dict[str, str | int | bool] = field(default_factory=dict)
     scenario: str | None = None
+    lesson: str | None = None
+    """The lesson or interview question whose step this is, …"""
+    step: str | None = None
+    """… the step, …"""
+    place: str | None = None
+    """… where it is not the step itself: an experiment of its own, what refutes an answer, a sentence …"""
+    memory: dict[str, Any] = field(default_factory=dict)
+    """… and what the learner has done in it so far."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ CONTRACT = {"cluster", "cluster.commands", "cluster.events", "cluster.messages",
 """The core's words and values: what readers of a run may know of it."""
 
 MAY_IMPORT: dict[str, set[str]] = {
-    "__main__": {"bench", "explore", "guarantees", "language", "run", "service", "store", "web"},
+    "__main__": {"bench", "explore", "guarantees", "language", "lessons", "run", "service", "store", "web"},
     "service": {*CONTRACT, "language", "play", "resources", "rooms", "scenario", "store", "web"},
     "web": {"cluster.commands", "protocol", "resources", "room", "rooms"},
     "rooms": {"cluster.commands", "protocol", "room", "store"},
@@ -48,6 +48,17 @@ MAY_IMPORT: dict[str, set[str]] = {
         "narration",
         "picture",
         "scenario",
+    },
+    "lessons": {
+        *CONTRACT,
+        "facts",
+        "language",
+        "play",
+        "protocol",
+        "resources",
+        "run",
+        "scenario",
+        "store",
     },
     "scenario": {*CONTRACT, "language", "run"},
     "language": {*CONTRACT, "facts"},

@@ -19,6 +19,7 @@ from server.language.expressions import compile_condition, compile_expression
 from server.language.grammar import Directive, Expect, Wait, WaitUntil, grammar
 from server.language.help import help_text, main
 from server.language.lines import Completion, complete, parse, print_command
+from server.language.matches import Match, compile_match
 from server.language.slots import print_value, read_setting
 from server.language.words import LanguageError, read_time, spoken_time
 
@@ -28,11 +29,13 @@ __all__ = [
     "Expect",
     "Expression",
     "LanguageError",
+    "Match",
     "Wait",
     "WaitUntil",
     "Watch",
     "compile_condition",
     "compile_expression",
+    "compile_match",
     "complete",
     "grammar",
     "help_text",

@@ -1,0 +1,169 @@
+"""Every lesson there is: the folder that comes with the program, and a teacher's own.
+
+A file that cannot be read is left out and named in `broken`; the rest serve. `refresh` reads what changed on
+disk, so that an author sees a saved file at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from server.cluster.commands import CommandRefused
+from server.lessons.loader import load_glossary, load_lesson, load_misconceptions
+from server.lessons.opening import Scenes
+from server.lessons.records import Lesson, Misconception, Term
+from server.scenario import Scenario, load_scenario
+
+KINDS = {"lesson": "*.md", "interview": "interview/*.md"}
+"""Where the files of each kind lie in a folder of lessons."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A file that was left out."""
+
+    file: str
+    says: str
+
+
+T = TypeVar("T")
+Stamp = tuple[int, int]
+
+
+class Library:
+    """Lessons, interview questions, scenes and tables of one or more folders; later folders win."""
+
+    def __init__(self, folders: list[Path]) -> None:
+        self.folders = folders
+        self.lessons: dict[str, Lesson] = {}
+        self.interview: dict[str, Lesson] = {}
+        self.scenarios: dict[str, Scenario] = {}
+        self.misconceptions: dict[str, Misconception] = {}
+        self.glossary: dict[str, Term] = {}
+        self.broken: list[Broken] = []
+        self._stamps: dict[Path, Stamp] | None = None
+        self._read: dict[Path, tuple[Stamp, object]] = {}
+        self.refresh()
+
+    @property
+    def scenes(self) -> Scenes:
+        """What a run can begin with."""
+        return Scenes(self.scenarios)
+
+    def find(self, name: str) -> Lesson:
+        """A lesson or an interview question. Raises `CommandRefused`."""
+        found = self.lessons.get(name) or self.interview.get(name)
+        if found is None:
+            known = ", ".join([*self.lessons, *self.interview]) or "none"
+            raise CommandRefused(f"There is no lesson called {name}. There are: {known}.")
+        return found
+
+    def shelf(self, kind: str) -> dict[str, Lesson]:
+        """All of one kind, in order."""
+        return self.interview if kind == "interview" else self.lessons
+
+    # --- reading ---
+
+    def refresh(self) -> bool:
+        """Read what changed on disk; whether anything did."""
+        files = [
+            path
+            for pattern in self._patterns()
+            for folder in self.folders
+            for path in _files(folder, pattern)
+        ]
+        stamps = {path: stamp for path in files if (stamp := _stamp(path)) is not None}
+        if stamps == self._stamps:
+            return False
+        self._stamps = stamps
+        self.broken = []
+        self.scenarios = self._all("scenes/*.yaml", lambda path: (scene_id(path), load_scenario(path)))
+        for kind, pattern in KINDS.items():
+            found = self._all(pattern, lambda path, kind=kind: _named(load_lesson(path, kind)))  # type: ignore[misc]
+            in_order = sorted(found.values(), key=lambda lesson: (lesson.number, lesson.id))
+            kept = {lesson.id: lesson for lesson in in_order if self._has_its_scene(lesson)}
+            if kind == "lesson":
+                self.lessons = kept
+            else:
+                self.interview = kept
+        tables = self._all("misconceptions.yaml", lambda path: (str(path), load_misconceptions(path)))
+        self.misconceptions = {name: row for table in tables.values() for name, row in table.items()}
+        words = self._all("glossary.yaml", lambda path: (str(path), load_glossary(path)))
+        self.glossary = {name: row for table in words.values() for name, row in table.items()}
+        return True
+
+    def _patterns(self) -> list[str]:
+        return ["scenes/*.yaml", *KINDS.values(), "misconceptions.yaml", "glossary.yaml"]
+
+    def _all(self, pattern: str, read: Callable[[Path], tuple[str, T]]) -> dict[str, T]:
+        found: dict[str, T] = {}
+        for folder in self.folders:
+            for path in _files(folder, pattern):
+                try:
+                    name, record = self._once(path, read)
+                except CommandRefused as problem:
+                    self.broken.append(Broken(path.name, str(problem)))
+                    continue
+                found[name] = record
+        return found
+
+    def _once(self, path: Path, read: Callable[[Path], tuple[str, T]]) -> tuple[str, T]:
+        """What a file holds, read again only when it changed."""
+        stamp = (self._stamps or {}).get(path, (0, 0))
+        kept = self._read.get(path)
+        if kept is None or kept[0] != stamp:
+            try:
+                answer: object = read(path)
+            except CommandRefused as problem:
+                answer = problem
+            kept = self._read[path] = (stamp, answer)
+        if isinstance(kept[1], CommandRefused):
+            raise kept[1]
+        return kept[1]  # type: ignore[return-value]
+
+    def _has_its_scene(self, lesson: Lesson) -> bool:
+        missing = [name for name in scenes_of(lesson) if name not in self.scenarios]
+        if missing:
+            says = f"{lesson.file}: there is no scene {missing[0]!r} among the scenario files."
+            self.broken.append(Broken(lesson.file, says))
+        return not missing
+
+
+def scenes_of(lesson: Lesson) -> list[str]:
+    """Every scene that a lesson names."""
+    names = [lesson.scene]
+    for step in lesson.steps:
+        setups = [
+            step.setup,
+            *(run.setup for run in step.experiments),
+            *(item.setup for item in step.sentences),
+        ]
+        for question in step.questions:
+            setups += [option.show.setup for option in question.options if option.show is not None]
+        names += [setup.use for setup in setups if setup is not None and setup.use is not None]
+    return list(dict.fromkeys(names))
+
+
+def scene_id(path: Path) -> str:
+    """A scene's id: its file's name; a number in front only gives the order."""
+    return re.sub(r"^\d+-", "", path.stem)
+
+
+def _named(lesson: Lesson) -> tuple[str, Lesson]:
+    return lesson.id, lesson
+
+
+def _files(folder: Path, pattern: str) -> list[Path]:
+    return sorted(path for path in folder.glob(pattern) if not path.name.startswith((".", "_")))
+
+
+def _stamp(path: Path) -> Stamp | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
