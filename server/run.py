@@ -52,7 +52,6 @@ class Step:
     tone: str | None
 
 
-class Run:
 class Watcher(Protocol):
     """Somebody who wants to see the facts after every happening."""
 
@@ -60,6 +59,7 @@ class Watcher(Protocol):
         """Look once."""
 
 
+class Run:
     """One run. Time moves only through `advance`, `step` and `play_script`."""
 
     def __init__(
