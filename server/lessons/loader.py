@@ -97,7 +97,7 @@ def _seeds(front: Fields) -> tuple[int, ...]:
     try:
         return tuple(check_seed(seed) for seed in seeds)
     except CommandRefused as problem:
-        raise front.error("seed", str(problem)) from None
+        raise front.error("seed", str(problem).removeprefix("seed: ")) from None
 
 
 def _step(raw: RawStep, file: str) -> Step:

@@ -11,7 +11,8 @@ from typing import Any
 
 from server.cluster.commands import CommandRefused
 from server.language import parse, print_value
-from server.lessons.opening import Opening, Scenes, open_place, show_lines
+from server.lessons.library import Library
+from server.lessons.opening import Opening, open_place, show_lines
 from server.lessons.records import Commands, Lesson, Step
 from server.lessons.session import Act, Memory, Session
 from server.play import Play
@@ -27,19 +28,20 @@ LESSON_LINE = "lesson "
 class LessonPlay(Play):
     """A run in a lesson."""
 
-    def __init__(self, start: Start, lesson: Lesson, step: Step, scenes: Scenes) -> None:
+    def __init__(self, start: Start, lesson: Lesson, step: Step, library: Library) -> None:
         """Raises `CommandRefused` when the start names what the lesson does not have."""
         self._is_ready = False
         self.expectations: list[tuple[Act, Expectation]] = []
         """What every `expect` of everything played here has found."""
         self.lesson_start = start
-        self.scenes = scenes
-        self.opening: Opening = open_place(scenes, lesson, step, start.place, start.seed)
+        self.library = library
+        self.opening: Opening = open_place(library.scenes, lesson, step, start.place, start.seed)
         super().__init__(Start(scenario=self.opening.scene), self.opening.scenario)
         self._play_script(END_US)
         if self.notice is not None:
             raise CommandRefused(f"The scene {self.opening.scene} cannot be opened. {self.notice}")
         self.session = Session(lesson, step, Memory(start.memory), self.opening.is_home)
+        self.session.place = start.place
         self._is_ready = True
         self.run.attach(self.session)
         self.session.counts = False
@@ -53,6 +55,10 @@ class LessonPlay(Play):
     @property
     def lesson(self) -> dict[str, Any] | None:
         """The learner's progress, the same object until something of it changes."""
+        lesson = self.session.lesson
+        on_disk = self.library.shelf(lesson.kind).get(lesson.id)
+        if on_disk is not None:  # A file that its author has just broken is waited for.
+            self.session.tell_revision(on_disk.revision)
         return self.session.document()
 
     @property
@@ -136,6 +142,9 @@ class LessonPlay(Play):
                 self.session.answer(question, _read_json(answer))
             case "hint":
                 self.session.hint()
+            case "explore":
+                self._check_idle()
+                self.session.explore()
             case "step":
                 self._check_idle()
                 self.enter(self._following(rest))
@@ -165,7 +174,7 @@ class LessonPlay(Play):
                 raise CommandRefused(f"There is nothing called {action[:40]} in a lesson.")
 
     def _refutation(self, question: str, option: str) -> Commands:
-        lines = show_lines(self.scenes, self.session.lesson, question, option)
+        lines = show_lines(self.library.scenes, self.session.lesson, question, option)
         if not lines:
             raise CommandRefused(f"There is nothing to play for the answer {question}.{option}.")
         return lines

@@ -72,7 +72,7 @@ class Player:
         start = start_of(self.lesson, step, {}, place)
         start = Start(seed=seed, lesson=start.lesson, step=start.step, place=place)
         try:
-            return LessonPlay(start, self.lesson, step, self.library.scenes)
+            return LessonPlay(start, self.lesson, step, self.library)
         except CommandRefused as problem:
             self.hold(step.line, 0, False, f"{step.id}: on seed {seed} it cannot be opened: {problem}")
             return None
@@ -180,7 +180,7 @@ class Player:
             None if option.show.is_scene else seed, lesson=self.lesson.id, step=step.id, place=place
         )
         try:
-            play = LessonPlay(start, self.lesson, step, self.library.scenes)
+            play = LessonPlay(start, self.lesson, step, self.library)
             play.expectations.clear()
             play.command(f"lesson refute {name}")
             while play.session.act is not None and play.step():

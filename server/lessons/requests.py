@@ -44,6 +44,8 @@ def plan(library: Library, request: LessonRequest, run: object) -> Plan:
             return Plan(line=_answer(run, _needed(request.question, "question"), request.answer))
         case "hint":
             return Plan(line=f"{LESSON_LINE}hint")
+        case "explore":
+            return Plan(line=f"{LESSON_LINE}explore")
         case "restore":
             return _fresh(run, run.session.step)
         case "show":

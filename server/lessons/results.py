@@ -137,7 +137,7 @@ def document(session: Session) -> dict[str, Any]:
     return {
         "id": session.lesson.id,
         "kind": session.lesson.kind,
-        "revision": session.lesson.revision,
+        "revision": session.revision,
         "step": step.id,
         "goal": _goal(session),
         "nudge": _nudge(session),
@@ -151,6 +151,7 @@ def document(session: Session) -> dict[str, Any]:
             "lines": [{"text": line.text, "done": place < act.done} for place, line in enumerate(act.lines)],
         },
         "stopped": session.stopped,
+        "place": session.place,
         "runs": {
             run.id: _run_state(session, run.id) for each in session.lesson.steps for run in each.experiments
         },

@@ -67,6 +67,10 @@ class Session:
         self.step = step
         self.memory = memory
         self.is_home = is_home
+        self.place: str | None = None
+        """Where the run is when it is not the step's own: `show:bet.none`, `run:crash`, `explore` …"""
+        self.revision = lesson.revision
+        """Of the file as it is now: a page of another revision is old."""
         self.counts = True
         """Whether what happens is the learner's doing; not while earlier steps are played to get here."""
         self.task: TaskWatch | None = None
@@ -88,6 +92,11 @@ class Session:
         self.task = None if task is None else TaskWatch(task, facts.now_us)
         self._task_gauges = self._gauges_of(f"do:{step.id}", facts) if task is not None else []
         self.observe(facts)
+        self._changed()
+
+    def explore(self) -> None:
+        """The learner goes his own ways in this run: nothing is judged, everything is allowed."""
+        self.is_home, self.place, self.task = False, "explore", None
         self._changed()
 
     def observe(self, facts: Facts) -> None:
@@ -238,6 +247,12 @@ class Session:
         return results.result(question, self.memory.answers, self.memory.measured) is None
 
     # --- the page ---
+
+    def tell_revision(self, revision: str) -> None:
+        """The file may have been changed."""
+        if revision != self.revision:
+            self.revision = revision
+            self._changed()
 
     def _changed(self) -> None:
         self._document = None

@@ -1,0 +1,92 @@
+"""The pages and data of lessons and interview questions.
+
+What a learner does goes over the socket like everything else; here are only what a browser fetches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import flask
+from werkzeug.exceptions import NotFound
+
+from server.cluster.commands import CommandRefused
+from server.lessons import documents
+from server.lessons.library import Library
+from server.lessons.records import Lesson
+
+Page = Callable[..., flask.Response]
+"""Renders a template for a visitor who has, or gets, a room."""
+Answer = Callable[[object], flask.Response]
+"""JSON that a browser may keep until it changes."""
+FOLDERS = {"lesson": "lessons", "interview": "interview"}
+"""Under which address each kind is found."""
+
+
+def add_routes(app: flask.Flask, library: Library, page: Page, answer: Answer) -> None:
+    """Add the pages of both kinds and the tables."""
+    for kind in FOLDERS:
+        _add_kind(app, library, kind, page, answer)
+
+    def glossary() -> flask.Response:
+        library.refresh()
+        return answer({"terms": documents.glossary(library)})
+
+    def misconceptions() -> flask.Response:
+        library.refresh()
+        return answer({"misconceptions": documents.misconceptions(library)})
+
+    app.add_url_rule("/glossary.json", "glossary_data", glossary)
+    app.add_url_rule("/misconceptions.json", "misconceptions_data", misconceptions)
+
+
+def _add_kind(app: flask.Flask, library: Library, kind: str, page: Page, answer: Answer) -> None:
+    folder = FOLDERS[kind]
+    named = "lessons" if kind == "lesson" else "questions"
+
+    def find(name: str) -> Lesson:
+        library.refresh()
+        lesson = library.shelf(kind).get(name)
+        if lesson is None:
+            what = "lesson" if kind == "lesson" else "question"
+            raise NotFound(f"There is no {what} called {name[:60]} here.")
+        return lesson
+
+    def index() -> dict[str, Any]:
+        library.refresh()
+        return {named: documents.index(library, kind), "broken": documents.broken(library)}
+
+    def index_page() -> flask.Response:
+        template = "lessons.html" if kind == "lesson" else "interview.html"
+        other = "questions" if kind == "lesson" else "lessons"
+        found = {other: documents.index(library, "interview" if kind == "lesson" else "lesson")}
+        return page(template, **index(), **found)
+
+    def lesson_page(name: str) -> flask.Response:
+        lesson = find(name)
+        template = "lesson.html" if kind == "lesson" else "interview_question.html"
+        asked = flask.request.args.get("step", "")
+        step = asked if lesson.step(asked) is not None else None
+        return page(template, lesson=documents.document(library, lesson), step=step)
+
+    def print_page(name: str) -> flask.Response:
+        return page("lesson_print.html", lesson=documents.document(library, find(name)))
+
+    def data(name: str) -> flask.Response:
+        with_notes = flask.request.args.get("audience") == "presenter"
+        return answer(documents.document(library, find(name), with_notes=with_notes))
+
+    app.add_url_rule(f"/{folder}.json", f"{folder}_index_data", lambda: answer(index()))
+    app.add_url_rule(f"/{folder}/<name>.json", f"{kind}_data", data)
+    app.add_url_rule(f"/{folder}", folder, index_page)
+    app.add_url_rule(f"/{folder}/<name>", f"{kind}_page", lesson_page)
+    app.add_url_rule(f"/{folder}/<name>/print", f"{kind}_print", print_page)
+
+
+def watch(library: Library) -> None:
+    """Look for changed files; a file that cannot be read is named on the index."""
+    try:
+        library.refresh()
+    except (CommandRefused, OSError):  # A folder that is just being moved: the next look is soon.
+        return

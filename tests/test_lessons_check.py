@@ -1,0 +1,208 @@
+"""The check of lessons: a good file passes and is counted; for every rule a file that breaks it is caught."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from server.__main__ import main
+from server.lessons import checking
+from server.lessons.library import Library
+from server.lessons.playing import play_lesson
+from server.lessons.rules import Finding, check_course, check_text
+from tests.small_lesson import PREDICT, QUIZ, RUN, SMALL, folder, library
+
+
+def findings(path: Path, text: str) -> list[Finding]:
+    """What a check finds in a lesson with this text."""
+    found = library(path, text)
+    assert found.broken == []
+    lesson = found.lessons["small"]
+    count, played = play_lesson(found, lesson)
+    assert count > 0
+    return [*check_text(found, lesson), *played, *check_course(found)]
+
+
+def test_the_small_lesson_is_green_and_counted(tmp_path: Path) -> None:
+    """Every assertion is one that was measured in a run."""
+    found = library(tmp_path)
+    lesson = found.lessons["small"]
+    count, played = play_lesson(found, lesson)
+    assert [*check_text(found, lesson), *played, *check_course(found)] == []
+    assert count >= 60
+
+
+BREACHES: dict[str, tuple[str, int, str]] = {
+    "too many words": (SMALL.replace("Write something.", "word " * 130), 1, "130 words of prose"),
+    "a colour alone": (SMALL.replace("Write something.", "See the red node."), 1, "'red node'"),
+    "no prediction": (SMALL.replace(PREDICT, "").replace("```predict", "```observe"), 1, "no predict block"),
+    "reached at once": (
+        SMALL.replace('ever: "acknowledged >= 1"', 'now: "lost == 0"').replace(
+            'now: "node(A).last_index >= 1 and lag(B) == 0 and lag(C) == 0"', 'now: "lag(B) == 0"'
+        ),
+        2,
+        "reached before anything is done",
+    ),
+    "reached by waiting": (
+        SMALL.replace("scene: plain", "scene: busy"), 2, "reached by doing nothing for 60 s",
+    ),
+    "a solution that is none": (
+        SMALL.replace('solution: [ "write x 1", "wait 3s" ]', 'solution: [ "read x" ]'),
+        2,
+        "does not reach the goal: Something is stored; Both followers hold it",
+    ),
+    "a solution that is refused": (
+        SMALL.replace("forbid: [kill]", "allow: [read]"), 2, "uses write, which the step refuses",
+    ),
+    "a solution that is late": (SMALL.replace("forbid: [kill]", "within: 100ms"), 2, "(too late)"),
+    "a misfire that hits": (
+        SMALL.replace('misfire: [ "read x", "wait 2s" ]', 'misfire: [ "write x 1", "wait 3s" ]'),
+        3,
+        "its misfire reaches the goal",
+    ),
+    "a nudge that never shows": (
+        SMALL.replace('when: "count(reads) > 0 and count(writes) == 0"', 'when: "lost > 5"'),
+        3,
+        "does not make it show",
+    ),
+    "another nudge shows": (
+        SMALL.replace(
+            "nudges:\n",
+            'nudges:\n  - { id: first, when: "count(reads) > 0", say: x, misfire: [ read x, wait 2s ] }\n',
+        ),
+        3,
+        "look.reading: on seed 1 its misfire does not make it show, but first",
+    ),
+    "a truth no option has": (SMALL.replace('match: "x == 0"', 'match: "x == 7"'), 4, "no option fits"),
+    "two that match": (SMALL.replace('match: "x > 0"', 'match: "x >= 0"'), 4, "none, both fits; exactly one"),
+    "the wrong one is marked": (
+        SMALL.replace('match: "x == 0"', 'match: "x < 0"').replace('match: "x > 0"', 'match: "x == 0"'),
+        4,
+        "that is both, which has a `mis`",
+    ),
+    "a wrong option without reasons": (
+        SMALL.replace('    mis: M-REPL-INSTANT\n    why: "It must travel."\n', ""),
+        4,
+        "needs `mis` and `why`",
+    ),
+    "a number that is not": (SMALL.replace('match: "x == 1"', 'match: "x == 5"'), 4, "its match denies"),
+    "an expectation that fails": (
+        SMALL.replace(RUN, RUN.replace("lag(B) == 1", "lag(B) == 0")), 4, "this did not hold: lag(B) == 0",
+    ),
+    "a show that proves nothing": (
+        SMALL.replace(', "expect lag(B) == 1" ]\n```', " ]\n```"), 4, "has no expect",
+    ),
+    "a show that fails": (
+        SMALL.replace('"expect lag(B) == 1" ]\n```', '"expect lag(B) == 0" ]\n```'), 4, "bet.both: on seed 1",
+    ),
+    "a quiz without reasons": (SMALL.replace(', why: "You saw it."', ""), 4, "the option after needs a why"),
+    "a quiz without a belief": (
+        SMALL.replace('moment", mis: M-REPL-INSTANT,', 'moment",'), 4, "at-once needs a misconception",
+    ),
+    "an answer that shows": (
+        SMALL.replace('"None yet"', '"None of the followers has it yet at all"'), 5, "it gives itself away",
+    ),
+    "a catch-all": (SMALL.replace('"Both of them"', '"All of the above"'), 5, "is a catch-all"),
+    "an unknown belief": (
+        SMALL.replace("M-REPL-INSTANT", "M-NOBODY-KNOWS"), 6, "M-NOBODY-KNOWS is not in misconceptions.yaml",
+    ),
+    "a belief nobody has": (
+        SMALL.replace("misconceptions: [", "misconceptions: [M-OK-IS-FOREVER, "),
+        6,
+        "no answer or nudge has it",
+    ),
+    "a need nobody teaches": (SMALL.replace("needs: []", "needs: [magic]"), 6, "'magic' is not taught"),
+    "a belief without a quiz": (SMALL.replace(QUIZ, ""), 6, "M-REPL-INSTANT is asked for in no quiz"),
+    "too large a scene": (SMALL.replace("scene: plain", "scene: large"), 8, "more than 7 nodes"),
+    "a scene in no words": (SMALL.replace("scene: plain", "scene: busy"), 1, "needs a title and an `about`"),
+    "a command that is refused": (
+        SMALL.replace(RUN, RUN.replace('"write y 1"', '"kill B", "kill B"')), 0, "the run broke off",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", BREACHES)
+def test_every_rule_catches_who_breaks_it(tmp_path: Path, what: str) -> None:
+    """With the rule's number and words that say what to mend."""
+    text, rule, says = BREACHES[what]
+    assert text != SMALL
+    (tmp_path / "scenes").mkdir()
+    (tmp_path / "scenes/busy.yaml").write_text('title: Busy\nscript: [ "load writes 0.2/s" ]\n')
+    (tmp_path / "scenes/large.yaml").write_text("title: Large\nabout: Many.\nsettings: { nodes: 9 }\n")
+    found = findings(tmp_path, text)
+    assert [each for each in found if each.rule == rule and says in each.says], found
+    assert all(each.file and each.line for each in found)
+
+
+def test_a_truth_that_depends_on_when_one_presses_is_caught(tmp_path: Path) -> None:
+    """A learner reads before he presses the button: the same option must be right then."""
+    text = SMALL.replace('probe: "2 - lag(B) - lag(C)"', 'probe: "time"')
+    text = text.replace('match: "x == 0"', 'match: "x < 20s"').replace('match: "x > 0"', 'match: "x >= 20s"')
+    says = [each.says for each in findings(tmp_path, text)]
+    assert any("first waits 20 s" in each for each in says), says
+
+
+def test_right_answers_may_not_all_stand_at_one_place(tmp_path: Path) -> None:
+    """Over the whole course, once there are enough to tell."""
+    quizzes = ""
+    for number in range(15):
+        quizzes += QUIZ.replace("id: later", f"id: later-{number}")
+    found = library(tmp_path, SMALL.replace(QUIZ, quizzes))
+    assert [each.rule for each in check_course(found)] == [5]
+
+
+def printed(files: list[Path]) -> tuple[int, str]:
+    out = io.StringIO()
+    status = checking.check(files, None, out)
+    return status, out.getvalue()
+
+
+def test_the_command_prints_what_it_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For each file and in all, with an exit status that a machine understands."""
+    ours = folder(tmp_path)
+    monkeypatch.setattr(checking, "folders", lambda extra: [ours])
+    status, text = printed([ours / "01-small.md"])
+    assert status == 0
+    assert text.startswith("✓ 01-small.md: ")
+    assert text.splitlines()[-1].endswith("assertions measured in all; nothing to mend.")
+    assert printed([])[0] == 0
+    (ours / "01-small.md").write_text(SMALL.replace('match: "x == 0"', 'match: "x == 7"'))
+    status, text = printed([])
+    assert status == 1
+    assert "    line " in text
+    assert ", rule 4: bet: on seed 1 the run measures 0: no option fits" in text
+    (ours / "01-small.md").write_text("nothing")
+    assert printed([])[0] == 1
+    status, text = printed([ours / "01-small.md"])
+    assert status == 1
+    assert "nothing was measured" in text
+
+
+def test_unfinished_lessons_do_not_fail_the_course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are checked and shown all the same."""
+    ours = folder(tmp_path)
+    monkeypatch.setattr(checking, "folders", lambda extra: [ours])
+    wrong = SMALL.replace('match: "x == 0"', 'match: "x == 7"')
+    (ours / "01-small.md").write_text(wrong.replace("level: 1", "level: 1\nstatus: wip"))
+    status, text = printed([])
+    assert status == 0
+    assert "(wip)" in text
+
+
+def test_a_new_lesson_is_green_from_the_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`lessons new` writes a file that the check passes; it never overwrites one."""
+    path = tmp_path / "17-my-lesson.md"
+    assert main(["lessons", "new", str(path)]) == 0
+    assert main(["lessons", "check", str(path)]) == 0
+    assert main(["lessons", "new", str(path)]) == 2
+    assert main(["lessons", "new", str(tmp_path / "Bad Name")]) == 2
+    assert "nothing to mend" in capsys.readouterr().out
+
+
+def test_a_library_of_nothing_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing measured is nothing proved."""
+    monkeypatch.setattr(checking, "folders", lambda extra: [tmp_path])
+    assert Library([tmp_path]).lessons == {}
+    assert printed([])[0] == 1
