@@ -8,7 +8,7 @@ serves the command line, a room and a lesson.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -212,12 +212,18 @@ class Expectation:
     """Which line of the script it is, counted from 0."""
 
 
+def _of_its_own(line: ScriptLine) -> ScriptLine:
+    """The line with conditions that remember nothing yet."""
+    return replace(line, action=parse(line.text)) if isinstance(line.action, WaitUntil | Expect) else line
+
+
 class ScriptPlayer:
     """Plays a script against a run. Nothing of it happens before `advance` is called."""
 
     def __init__(self, run: Run, script: tuple[ScriptLine, ...]) -> None:
         self.run = run
-        self.script = script
+        # What `ever` and its like remember is of this run alone, however often the script is played.
+        self.script = tuple(_of_its_own(line) for line in script)
         self.next_line = 0
         """How many lines are done."""
         self.expectations: list[Expectation] = []
@@ -225,7 +231,7 @@ class ScriptPlayer:
         """While a `wait` or `wait until` lasts: when it ends at the latest."""
         self._asked_at = -1
         """How many events there were when a `wait until` was last asked."""
-        for line in script:
+        for line in self.script:
             if isinstance(line.action, WaitUntil | Expect):
                 run.watch(line.action.expression)
 

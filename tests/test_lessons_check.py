@@ -144,6 +144,13 @@ def test_a_truth_that_depends_on_when_one_presses_is_caught(tmp_path: Path) -> N
     assert any("first waits 20 s" in each for each in says), says
 
 
+def test_what_a_condition_remembers_is_of_one_run_alone(tmp_path: Path) -> None:
+    """The file is read once and played many times, by many learners."""
+    twice = '"expect not ever(node(A).last_index == 2)", "write y 1"'
+    text = SMALL.replace(RUN, RUN.replace('"write y 1"', twice))
+    assert findings(tmp_path, text) == []
+
+
 def test_right_answers_may_not_all_stand_at_one_place(tmp_path: Path) -> None:
     """Over the whole course, once there are enough to tell."""
     quizzes = ""

@@ -71,8 +71,10 @@ def test_prose_is_rendered_and_never_markup() -> None:
 
 def test_words_stay_words() -> None:
     """`no`, `on` and `off` are ids and values like any others."""
-    text = SMALL.replace("{ id: at-once,", "{ id: no,").replace("{ latency: 1s }", "{ pre-vote: on }")
+    text = SMALL.replace("id: at-once,", "id: no,").replace("{ latency: 1s }", "{ pre-vote: on }")
+    text = text.replace("concepts: [smallness]", "concepts: [false-alarm, true-time]")
     small = lesson(text)
+    assert small.concepts == ("false-alarm", "true-time")
     assert small.questions()[1].options[0].id == "no"
     run = small.experiment("apart")
     assert run is not None

@@ -99,6 +99,15 @@ def test_a_forbidden_command_is_refused(play: LessonPlay) -> None:
     assert play.state["nodes"]["A"]["state"] == "up"
 
 
+def test_exploring_judges_nothing_and_forbids_nothing(play: LessonPlay) -> None:
+    """The learner goes his own ways until he restores the scene."""
+    play.command("lesson explore")
+    assert document(play)["goal"] is None
+    assert document(play)["place"] == "explore"
+    play.command("kill A")
+    assert play.state["nodes"]["A"]["state"] == "dead"
+
+
 def test_a_wrong_path_is_recognised_after_a_moment(play: LessonPlay) -> None:
     """Not while it may still be the first half of the right one."""
     play.command("read x")
