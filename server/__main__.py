@@ -79,9 +79,14 @@ def parser() -> argparse.ArgumentParser:
     exploring.add_argument("--off", action="append", default=[], metavar="SWITCH", help="a safety switch")
     exploring.add_argument("--out", default=".", metavar="DIR", help="where scenario files of breaches go")
     teaching = choices.add_parser("lessons", help="check what lessons claim, or begin a new one")
-    teaching.add_argument("action", choices=["check", "new"])
-    teaching.add_argument("files", metavar="FILE", nargs="*", type=Path)
-    teaching.add_argument("--lessons", metavar="DIR", type=Path, help="a folder of your own besides ours")
+    actions = teaching.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for name, says in (
+        ("check", "play lessons and measure what they claim"),
+        ("new", "write one to begin with"),
+    ):
+        action = actions.add_parser(name, help=says)
+        action.add_argument("files", metavar="FILE", nargs="*", type=Path)
+        action.add_argument("--lessons", metavar="DIR", type=Path, help="a folder of your own besides ours")
     measuring = choices.add_parser("bench", help="measure speed on this machine, beside peers")
     measuring.add_argument("parts", metavar="PART", nargs="*", help="what to measure (default: everything)")
     return top
