@@ -353,9 +353,16 @@ class Picture:
         if self.state["clients"][client]["knows"] != leader:
             self._set(["clients", client, "knows"], leader)
 
+    def _doubt(self, client: str, silent: str) -> None:
+        """A node that did not answer is no longer taken for the leader."""
+        if self.state["clients"][client]["knows"] == silent:
+            self._know(client, None)
+
     def _on_retried(self, event: events.OperationRetried) -> None:
         name = str(event.operation)
         if name in self.state["operations"]:
+            if event.reason == "no answer":
+                self._doubt(event.client, self.state["operations"][name]["target"])
             self._set(["operations", name, "attempts"], event.attempt)
             self._set(["operations", name, "target"], event.target)
         if event.reason == "redirected":
@@ -373,6 +380,9 @@ class Picture:
         self._set(["operations", name, "node"], event.node)
         if event.outcome == "ok" and operation["kind"] != "read":
             self._set(["operations", name, "acknowledged_us"], event.at_us)
+            self._know(event.client, event.node)
+        elif event.outcome == "unknown":
+            self._doubt(event.client, operation["target"])
 
 
 def _shown(entry: LogEntry) -> Document:

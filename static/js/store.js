@@ -110,17 +110,17 @@ export class Store {
     if (this.state === null || frame.number !== this.#number + 1) return frame.number <= this.#number;
     this.#number = frame.number;
     this.notice = frame.notice ?? "";
-    this.#tickScript(frame.script_done ?? 0);
+    this.#tickScript(frame.script_done ?? 0, frame.script_broken ?? []);
     this.#takeSteps(frame.steps);
     this.#takeTime(frame);
     return true;
   }
 
-  /** @param {number} done */
-  #tickScript(done) {
+  /** @param {number} done @param {number[]} broken */
+  #tickScript(done, broken) {
     const { script } = this;
     if (script === null || script.lines.filter((line) => line.done).length === done) return;
-    this.script = { title: script.title, lines: script.lines.map(({ text }, position) => ({ text, done: position < done })) };
+    this.script = { ...script, broken, lines: script.lines.map((line, position) => ({ ...line, done: position < done })) };
   }
 
   /** @param {Step[]} steps */
@@ -303,6 +303,21 @@ export function operationWords({ kind, key, value, expected }) {
   if (kind === "write") return `${key}=${value}`;
   if (kind === "cas") return `${key}:${expected ?? "∅"}→${value}`;
   return kind === "delete" ? `delete ${key}` : `read ${key}`;
+}
+
+/**
+ * The other nodes that do not hold a pending write on disk, `C (dead)`, where its answer may wait for them;
+ * none while no leader has put it into its log.
+ * @param {ClusterState} state @param {Operation} operation @returns {string[]}
+ */
+export function lackers(state, { outcome, index, term, kind }) {
+  const leader = leaderOf(state);
+  if (outcome !== "pending" || kind === "read" || index === null || leader === null || state.settings.replication === "async") return [];
+  return Object.keys(state.nodes).filter((node) => {
+    const { log, flushed_index } = replicaOf(state, node);
+    const isHeld = flushed_index >= index && log.some((entry) => entry.index === index && entry.term === term);
+    return node !== leader && state.nodes[node].voter && !isHeld;
+  }).map((node) => (state.nodes[node].state === "up" ? node : `${node} (${state.nodes[node].state})`));
 }
 
 /** Which operation a step is about, if it is about one. @param {Step | Telling} step @returns {string | null} */

@@ -119,6 +119,8 @@ interface Verdict {
   held: boolean | null;
   title: string;
   says: string;
+  /** When broken: the same in so few words that they fit behind the title. */
+  brief: string;
 }
 
 /** The whole visible state of a run at one moment. */
@@ -168,7 +170,10 @@ interface Telling {
 
 interface Script {
   title: string;
+  about: string;
   lines: { text: string; done: boolean }[];
+  /** Positions of the lines that expected what did not come true. */
+  broken: number[];
 }
 
 interface Frame {
@@ -181,6 +186,8 @@ interface Frame {
   notice?: string;
   /** How many lines of the scenario's script are done, once some are. */
   script_done?: number;
+  /** Which of them expected what did not come true, once there are such. */
+  script_broken?: number[];
 }
 
 /** Everything at one moment; what a page starts from. (`Keyframe` is taken by the DOM.) */

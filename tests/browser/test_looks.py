@@ -107,7 +107,7 @@ def test_everything_is_within_reach_on_a_phone(make_context: MakeContext, size: 
     page = visitor.page
     assert page.evaluate(NOT_THERE) == []
     visitor.open()
-    page.get_by_text("More operations and load").tap()
+    page.get_by_text("More operations").tap()
     visitor.hold()
     for name in (
         "Write",

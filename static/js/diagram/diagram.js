@@ -4,8 +4,8 @@
  * state; the upper one holds what moves with time (messages, election rings), so that a frame
  * repaints only that. It knows nothing of the socket, the panels or the rules of replication.
  */
-import { majority, operationWords, replicaOf, seconds } from "../store.js";
-import { CELL_PITCH, fit, Keyed, layOut, makeGrip, SANS, set, shape, textWidth, write } from "./layout.js";
+import { lackers, leaderOf, majority, operationWords, replicaOf, seconds } from "../store.js";
+import { fit, Keyed, layOut, makeGrip, SANS, set, shape, textWidth, write } from "./layout.js";
 import { Logs, Nodes } from "./nodes.js";
 import { Links, Messages } from "./wires.js";
 
@@ -71,7 +71,8 @@ export class Diagram {
       listener.redraw();
     });
     const choose = (/** @type {Event} */ event, /** @type {Point | null} */ point) => {
-      const element = event.target instanceof Element ? event.target.closest("[data-kind]") : null;
+      const found = event.target instanceof Element ? event.target.closest("[data-kind]") : null;
+      const element = found?.querySelector(".grip") ?? found;
       if (element === null) return;
       event.preventDefault();
       const box = element.getBoundingClientRect();
@@ -205,25 +206,35 @@ function drawClient(figure, id, state, layout) {
   const { x, y, width, height } = layout.clients[id];
   const { last, load } = state.clients[id];
   const operation = last === null ? undefined : state.operations[last];
-  const words = lastWords(operation);
+  const words = lastWords(operation, state);
   const font = `500 11px ${SANS}`;
   const text = words.texts.find((candidate) => textWidth(candidate, font) <= width - 10) ?? fit(words.texts[words.texts.length - 1], width - 10, font);
   const isLoaded = load.write !== null || load.read !== null;
   set(figure.root, { class: `client ${words.class}${isLoaded ? " loaded" : ""}`, transform: `translate(${x},${Math.round(y)})` });
   const size = { x: -width / 2, y: -height / 2, width, height };
   set(figure.box, size);
-  set(figure.grip, { ...size, "data-id": id, "data-operation": last ?? "", "aria-label": `Client ${id}${isLoaded ? ", background load" : ""}, ${words.texts[0]}` });
+  set(figure.grip, { ...size, "data-id": id, "data-operation": last ?? "", "aria-label": `Client ${id}${isLoaded ? ", background load" : ""}, ${words.texts[0]}${belief(state, id)}` });
   write(figure.name, layout.isNarrow && width < 62 ? `Cl. ${id}` : `Client ${id}`);
   set(figure.name, { y: -height * 0.06, "font-size": 13 });
   write(figure.last, text);
   set(figure.last, { y: height * 0.31, "font-size": 11 });
 }
 
-/** The last operation, in as many words as fit: longest first. @param {Operation | undefined} operation @returns {{ texts: string[], class: string }} */
-function lastWords(operation) {
+/** A leader in whom a client believes wrongly. @param {ClusterState} state @param {string} id */
+function belief(state, id) {
+  const { knows } = state.clients[id];
+  return knows === null || knows === leaderOf(state) ? "" : `, still believes ${knows} leads`;
+}
+
+/** The last operation, in as many words as fit: longest first. @param {Operation | undefined} operation @param {ClusterState} state @returns {{ texts: string[], class: string }} */
+function lastWords(operation, state) {
   if (operation === undefined) return { texts: ["nothing asked yet", "idle"], class: "idle" };
   const what = operationWords(operation);
-  if (operation.outcome === "pending") return { texts: [`${what} …`], class: operation.kind === "read" ? "reading" : "writing" };
+  if (operation.outcome === "pending") {
+    const missing = lackers(state, operation).join(", ");
+    const trouble = state.nodes[operation.target]?.state === "dead" ? [`${what} … ${operation.target} is dead`] : missing ? [`${what} … waits for ${missing}`, `${what} … not on ${missing}`] : [];
+    return { texts: [...trouble, `${what} …`], class: operation.kind === "read" ? "reading" : "writing" };
+  }
   if (operation.lost) return { texts: [`${what} OK, then lost`, `${what} lost`, "lost"], class: "bad" };
   const at = operation.returned_us === null ? "" : ` at ${seconds(operation.returned_us)}`;
   if (operation.outcome === "unknown") return { texts: [`${what}: no answer`, `${what} ?`], class: "doubt" };
@@ -250,7 +261,7 @@ function drawRegion(figure, region) {
   set(figure.root, { class: `region group-${(region.group % 3) + 1}` });
   set(figure.area, { x: region.x, y: region.y, width: region.width, height: region.height });
   write(figure.name, fit(region.name, region.width - 16, `600 11px ${SANS}`));
-  set(figure.name, { x: region.x + 12, y: region.y + region.height - 9 });
+  set(figure.name, { x: region.x + 12, y: region.y + 16 });
 }
 
 /** One box for every run of neighbours that can reach each other. @param {ClusterState} state @param {Layout} layout @returns {Region[]} */
@@ -259,6 +270,7 @@ function regionsOf(state, layout) {
   if (groups === null) return [];
   const { needed } = majority(state);
   const groupOf = (/** @type {string} */ node) => groups.findIndex((group) => group.includes(node));
+  const sides = [...new Set(Object.keys(state.nodes).map(groupOf))]; // Counted from the left.
   /** @type {Region[]} */
   const regions = [];
   let before = "";
@@ -270,10 +282,10 @@ function regionsOf(state, layout) {
     else {
       const voters = (groups[group] ?? []).filter((member) => state.nodes[member]?.voter).length;
       const others = (groups[group] ?? []).filter((member) => !state.nodes[member]).map((member) => `client ${member}`);
-      const words = [`side ${group + 1}`, voters >= needed ? "majority" : "no majority", ...others];
+      const words = [`side ${sides.indexOf(group) + 1}`, voters >= needed ? "majority" : "no majority", ...others];
       regions.push({
         key: node, group, name: words.join(" · "), align: 0, x: x - layout.columnWidth / 2 + 4, y: y - layout.radius - 24,
-        width: layout.columnWidth - 8, height: layout.rowHeight + 18 - (layout.rows > 1 ? 0 : Math.max(0, CELL_PITCH - 40)),
+        width: layout.columnWidth - 8, height: layout.rowHeight + 18,
       });
     }
     before = node;

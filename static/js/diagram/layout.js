@@ -30,8 +30,10 @@ const MARGIN = 10;
 export const CELL_HEIGHT = 32;
 /** A row of cells with its applied bar and a gap. */
 export const CELL_PITCH = CELL_HEIGHT + 11;
-/** Heading, terms, a note, the store and the discarded tray: everything of a log but its cells. */
-const LOG_LINES_HEIGHT = 118;
+/** Heading, terms, a note, the store and the discarded entries: everything of a log but its cells. */
+const LOG_LINES_HEIGHT = 78;
+/** From here on role and term can be read inside a circle. */
+const LABELS_INSIDE_FROM = 46;
 
 /** @param {number} low @param {number} value @param {number} high */
 export const clamp = (low, value, high) => Math.max(low, Math.min(high, value));
@@ -52,21 +54,21 @@ export function layOut(roomWidth, roomHeight, nodes, clients) {
   const rows = Math.ceil(nodes.length / most);
   const columns = Math.ceil(nodes.length / rows);
   const columnWidth = Math.min((width - 2 * MARGIN) / columns, 370);
-  const cellRows = columnWidth < 170 ? 2 : 1;
+  const cellRows = columnWidth < 170 && !isNarrow ? 2 : 1;
   const logHeight = LOG_LINES_HEIGHT + cellRows * CELL_PITCH;
-  const client = { width: clientWidth(width, clients.length), height: 44 };
-  const free = height - client.height - 24 - rows * logHeight;
+  const client = { width: clientWidth(width, clients.length), height: isNarrow ? 40 : 44 };
+  const edge = isNarrow ? 8 : 12;
+  // What is left for circles, the arrows under them, and the way down from the clients.
+  const free = (height - client.height - 2 * edge) / rows - logHeight;
 
-  const radius = isNarrow
-    ? clamp(26, columnWidth * 0.34, 42)
-    : Math.round(clamp(26, Math.min(columnWidth * 0.36, (free / rows) * 0.17), 64));
-  const hasLabelsInside = radius >= 50;
-  const labelHeight = hasLabelsInside ? 4 : 42;
-  const belt = isNarrow || rows > 1 ? 46 : clamp(50, free * 0.16, 96);
+  const radius = Math.round(isNarrow ? clamp(26, columnWidth * 0.3, 36) : clamp(26, Math.min(columnWidth * 0.36, free * 0.19), 80));
+  const hasLabelsInside = radius >= LABELS_INSIDE_FROM;
+  const labelHeight = hasLabelsInside ? 4 : 40;
+  const belt = isNarrow || rows > 1 ? 42 : clamp(46, free * 0.2, 104);
   const rowHeight = 2 * radius + labelHeight + belt + logHeight;
-  const approach = isNarrow ? 74 : clamp(58, height - 24 - client.height - rows * rowHeight, 150);
-  const needed = 12 + client.height + approach + rows * rowHeight;
-  const top = 12 + (isNarrow ? 0 : clamp(0, (height - needed) * 0.4, 60));
+  const approach = isNarrow ? 56 : clamp(54, height - 2 * edge - client.height - rows * rowHeight, 200);
+  const needed = edge + client.height + approach + rows * rowHeight;
+  const top = edge + (isNarrow ? 0 : clamp(0, (height - needed - edge) * 0.4, 60));
 
   /** @type {Layout} */
   const layout = {
@@ -88,7 +90,7 @@ export function layOut(roomWidth, roomHeight, nodes, clients) {
 
 /** @param {number} width @param {number} count */
 function clientWidth(width, count) {
-  return Math.floor(Math.min(132, (width - 2 * MARGIN) / count - 8));
+  return Math.floor(Math.min(156, (width - 2 * MARGIN) / count - 8));
 }
 
 /** @param {number} width @param {number} count @param {number} position @param {number} own */

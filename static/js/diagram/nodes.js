@@ -20,6 +20,8 @@ import { CELL_HEIGHT, CELL_PITCH, clamp, fit, Keyed, makeGrip, MONO, SANS, set, 
 const CROWN = "M-15,0l3,-13l7,7l5,-10l5,10l7,-7l3,13z";
 const TERM_COLOURS = 6;
 const CELL_GAP = 3;
+/** The most discarded entries that are drawn. */
+const TRAY_MAX = 5;
 
 export class Nodes {
   /** @param {Element} layer */
@@ -69,6 +71,7 @@ function drawNode(figure, node, state, label, layout, selected) {
   const isInside = hasLabelsInside && !isDead; // The cross would strike out what stands inside.
   const { x, y } = layout.nodes[node];
   set(figure.root, {
+    "data-kind": "node", "data-id": node, // Its words outside the circle can be taken hold of as well.
     class: `node ${isDead ? "dead" : replica.role} ${condition}${label === "Old leader" ? " old" : ""}${node === selected ? " selected" : ""}`,
     transform: `translate(${x},${y})`,
   });
@@ -85,15 +88,17 @@ function drawNode(figure, node, state, label, layout, selected) {
   show(figure.bars, condition === "paused");
   set(figure.bars, { d: "M-5,-7V7M5,-7V7", transform: `translate(${radius * 0.74},${-radius * 0.74})` });
   show(figure.crown, isLeading);
-  set(figure.crown, { transform: `translate(0,${isInside ? -radius * 0.63 : -radius * 0.36}) scale(${isInside ? 1 : 0.72})` });
+  const scale = radius / 64; // Of what stands inside a circle.
+  set(figure.crown, { transform: `translate(0,${isInside ? -radius * 0.63 : -radius * 0.36}) scale(${isInside ? Math.min(1.15, scale).toFixed(2) : 0.72})` });
 
-  const letterSize = isInside ? 26 : Math.round(clamp(18, radius * 0.6, 30));
+  const letterSize = isInside ? Math.round(26 * scale) : Math.round(clamp(18, radius * 0.6, 30));
   write(figure.letter, node);
-  set(figure.letter, { y: isInside ? (isLeading ? 5 : -1) : letterSize * (isLeading ? 0.52 : 0.36), "font-size": letterSize });
+  set(figure.letter, { y: Math.round(isInside ? (isLeading ? 5 : -1) * scale : letterSize * (isLeading ? 0.52 : 0.36)), "font-size": letterSize });
   write(figure.role, isDead ? `${node} · dead` : label);
-  set(figure.role, { y: isInside ? (isLeading ? 25 : 20) : radius + (isLeading ? 25 : 19), "font-size": 13 });
-  write(figure.term, isDead ? (replica.role === "leader" ? "was Leader" : `was ${replica.role}`) : termLine(state, replica, layout));
-  set(figure.term, { y: isInside ? (isLeading ? 41 : 36) : radius + (isLeading ? 39 : 33), "font-size": 11 });
+  set(figure.role, { y: isInside ? Math.round((isLeading ? 25 : 20) * scale) : radius + (isLeading ? 25 : 19), "font-size": isInside ? clamp(12, Math.round(13 * scale), 15) : 13 });
+  const was = replica.role === "leader" ? "was Leader" : `was ${replica.role}`;
+  write(figure.term, isDead ? `${was}, term ${replica.term}` : termLine(state, replica, layout));
+  set(figure.term, { y: isInside ? Math.round((isLeading ? 41 : 36) * scale) : radius + (isLeading ? 39 : 33), "font-size": isInside ? clamp(11, Math.round(11 * scale), 13) : 11 });
 }
 
 /** @param {number} arm */
@@ -150,7 +155,8 @@ function logWindow(state, layout) {
   const cellWidth = Math.round(clamp(layout.isNarrow ? 32 : Math.min(40, layout.columnWidth / 3.4), widest + 14, Math.min(96, room / 2 - CELL_GAP)));
   const most = Math.max(1, Math.min(10, Math.floor((room + CELL_GAP) / (cellWidth + CELL_GAP))));
   const rows = layout.cellRows;
-  const columns = rows > 1 ? most : clamp(Math.min(3, most), last + 1, most);
+  // They grow three cells at a time: with every entry all logs would move a little.
+  const columns = rows > 1 ? most : Math.min(most, Math.ceil((last + 1) / 3) * 3);
   const shown = columns * rows;
   return { columns, rows, cellWidth, last, first: last < shown ? 1 : last - shown + 1 };
 }
@@ -227,7 +233,7 @@ function drawLog(figure, node, state, layout, common) {
   write(figure.store, stored.length > 0 ? fit(`store ${stored.join(" ")}`, width + 2 * slack, `11px ${MONO}`) : "");
   const storeWidth = textWidth(figure.store.textContent ?? "", `11px ${MONO}`);
   set(figure.store, { x: Math.min(0, (width - storeWidth) / 2 + 0), y: below + (lostAt === null ? 10 : 24) });
-  drawTray(figure, replica, state, layout, below + (lostAt === null ? 20 : 34), width + slack);
+  drawTray(figure, replica, state, layout, below + (lostAt === null ? 17 : 31), width + slack);
 }
 
 /** The term above the first cell of every run of one term. @param {LogFigure} figure @param {Replica} replica @param {LogWindow} view */
@@ -240,7 +246,7 @@ function drawTerms(figure, replica, view) {
     const next = inFirstRow.find((other) => other.index > entry.index);
     const cells = (next ? next.index : view.first + view.columns) - entry.index;
     write(text, cells * view.cellWidth > 46 ? `term ${entry.term}` : `t${entry.term}`);
-    set(text, { class: `run term-${termColour(entry.term)}`, x: column * (view.cellWidth + CELL_GAP), y: 17 });
+    set(text, { class: `run term-${termColour(entry.term)}`, x: column * (view.cellWidth + CELL_GAP), y: 15 });
   });
 }
 
@@ -283,21 +289,30 @@ function drawCells(figure, replica, state, layout, view) {
 /** What was taken out of this log, still to be seen. @param {LogFigure} figure @param {Replica} replica @param {ClusterState} state @param {Layout} layout @param {number} y @param {number} room */
 function drawTray(figure, replica, state, layout, y, room) {
   const font = `11px ${MONO}`;
-  const shown = replica.discarded.slice(-(layout.isNarrow ? 2 : 4));
-  const more = replica.discarded.length - shown.length;
-  show(figure.trayTitle, shown.length > 0);
-  write(figure.trayTitle, `discarded${more > 0 ? ` ${shown.length + more}, last:` : ""}`);
-  set(figure.trayTitle, { y: y + 10 });
-  let x = 0;
+  const count = replica.discarded.length;
+  const isLostEntry = (/** @type {DiscardedEntry} */ entry) => entry.operation !== null && state.operations[entry.operation]?.lost === true;
+  const textOf = (/** @type {DiscardedEntry} */ entry) => (isLostEntry(entry) && !layout.isNarrow ? `${entry.label} acked, lost` : entry.label);
+  show(figure.trayTitle, count > 0);
+  write(figure.trayTitle, layout.isNarrow ? `gone ${count}` : count > 1 ? `discarded ${count}` : "discarded");
+  set(figure.trayTitle, { y: y + 15 });
+  let x = Math.ceil(textWidth(figure.trayTitle.textContent ?? "", `11px ${SANS}`)) + 7;
+  // The newest ones, as many as there is room for.
+  let left = room - x;
+  /** @type {DiscardedEntry[]} */
+  const shown = [];
+  for (const entry of replica.discarded.slice(-TRAY_MAX).reverse()) {
+    left -= textWidth(textOf(entry), font) + 14;
+    if (left < -4 && shown.length > 0) break;
+    shown.unshift(entry);
+  }
   figure.tray.update(shown, (entry) => String(replica.discarded.indexOf(entry)), (cell, entry) => {
-    const isLost = entry.operation !== null && state.operations[entry.operation]?.lost === true;
-    const text = isLost && !layout.isNarrow ? `${entry.label} acked, lost` : entry.label;
+    const isLost = isLostEntry(entry);
+    const text = textOf(entry);
     const width = Math.min(textWidth(text, font) + 10, room);
-    set(cell.root, { "data-operation": entry.operation ?? "", class: isLost ? "discarded lost" : "discarded", transform: `translate(${x},${y + 16})` });
+    set(cell.root, { "data-operation": entry.operation ?? "", class: isLost ? "discarded lost" : "discarded", transform: `translate(${x},${y})` });
     set(cell.box, { width });
     set(cell.label, { x: width / 2 });
     write(cell.label, fit(text, width - 6, font));
     x += width + 4;
-    show(cell.root, x <= room + 8);
   });
 }

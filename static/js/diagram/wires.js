@@ -14,8 +14,11 @@ import { clamp, clientCurve, fit, isClient, Keyed, messageCurve, MONO, nodeCurve
  *   message: MessageState | null, curve: Curve | null, width: number, height: number, at: Point, size: number, strength: number,
  *   shownAt: string, shownSize: number, room: string }} MessageFigure */
 
-/** How long a message that died stays visible, in virtual time. */
+/** How long a message that died stays visible, in virtual time; one that reached a dead node, less long. */
 const FADE_US = 1_800_000;
+const FADE_AT_DEAD_US = 900_000;
+/** How far on its way a message to a dead node is when it comes to nothing: beside the node, not under it. */
+const WAY_TO_DEAD = 0.88;
 /** More messages than an eye can read are drawn without their words. */
 const READABLE_MAX = 26;
 const REPLY_KINDS = new Set(["reply", "vote", "ok", "refused"]);
@@ -174,14 +177,22 @@ function clientLinks(state, layout) {
     const node = isPending ? operation.target : knows;
     if (node === null || node === undefined || !layout.nodes[node] || !layout.clients[client]) continue;
     const trouble = troubleBetween(state, client, node);
+    const tag = [trouble.tag, mistake(state, client, node)].filter((words) => words !== "").join(", ");
     links.push({
       key: `${client}-${node}`, source: client, target: node, curve: clientCurve(layout, client, node),
       class: isPending ? (operation.kind === "read" ? "reading" : "writing") : "idle",
-      heads: "end", broken: trouble.isCut, isMarked: trouble.isCut, tag: trouble.tag,
-      name: `Link client ${client} and ${node}${trouble.tag ? `, ${trouble.tag}` : ""}`,
+      heads: "end", broken: trouble.isCut, isMarked: trouble.isCut, tag,
+      name: `Link client ${client} and ${node}${tag ? `, ${tag}` : ""}`,
     });
   }
   return links;
+}
+
+/** What a client gets wrong that turns to a node: whom it takes for the leader. @param {ClusterState} state @param {string} client @param {string} node */
+function mistake(state, client, node) {
+  if (state.clients[client].knows !== node || leaderOf(state) === node) return "";
+  const isDead = state.nodes[node].state === "dead";
+  return isDead || replicaOf(state, node).role !== "leader" || leaderOf(state) !== null ? `still believes ${node} leads` : "";
 }
 
 // --- messages ------------------------------------------------------------------------------------
@@ -200,7 +211,7 @@ export class Messages {
   /** @param {ClusterState} state @param {Layout} layout @param {boolean} isStill no motion: each message waits at its own place on the way */
   draw(state, layout, isStill) {
     this.isStill = isStill;
-    const messages = Object.values(state.messages);
+    const messages = Object.values(state.messages).filter((message, position, all) => !isOutdone(message, position, all));
     const isCrowded = messages.length > READABLE_MAX * (layout.isNarrow ? 0.5 : 1);
     const focused = document.activeElement?.getAttribute("data-kind") === "message" ? document.activeElement : null;
     /** @type {Map<string, number>} */
@@ -227,8 +238,9 @@ export class Messages {
       const { message } = figure;
       if (message === null || figure.curve === null) continue;
       const until = message.dropped_us ?? timeUs;
-      const part = clamp(0, (Math.min(timeUs, until) - message.sent_us) / Math.max(1, message.arrives_us - message.sent_us), 1);
-      const age = message.dropped_us === null ? 0 : clamp(0, (timeUs - message.dropped_us) / FADE_US, 1);
+      const isAtDead = message.reason === "dead";
+      const part = clamp(0, (Math.min(timeUs, until) - message.sent_us) / Math.max(1, message.arrives_us - message.sent_us), isAtDead ? WAY_TO_DEAD : 1);
+      const age = message.dropped_us === null ? 0 : clamp(0, (timeUs - message.dropped_us) / (isAtDead ? FADE_AT_DEAD_US : FADE_US), 1);
       locate(figure, part, 1 - age ** 2);
     }
     this.#place();
@@ -242,6 +254,16 @@ export class Messages {
   get count() {
     return this.figures.used.size;
   }
+}
+
+/**
+ * Whether a message that came to nothing at a dead node need not be seen: it said nothing but that its
+ * sender is alive, or a later one on the same way came to nothing as well.
+ * @param {MessageState} message @param {number} position @param {MessageState[]} all
+ */
+function isOutdone(message, position, all) {
+  if (message.reason !== "dead") return false;
+  return message.kind === "heartbeat" || all.some((other, later) => later > position && other.reason === "dead" && other.kind !== "heartbeat" && other.source === message.source && other.target === message.target);
 }
 
 /** Width and height of a message without words. */

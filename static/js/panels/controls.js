@@ -17,6 +17,8 @@ const CLOCKS = [50, 80, 100, 125];
 const LOADS = { gentle: 0.5, busy: 8 };
 /** More operations than this per second are a busy client's. */
 const GENTLE_MAX = 2;
+/** What background traffic writes and reads, so that the visitor's own keys stay as they are. */
+const LOAD_KEY = "y";
 
 export class Panel {
   /** @type {string} */
@@ -106,7 +108,9 @@ export class Panel {
     if (level === "off") return void (await this.#try("load stop"));
     const rate = LOADS[level === "busy" ? "busy" : "gentle"];
     const clients = Object.keys(this.page.store.state?.clients ?? {});
-    await this.page.send(...clients.map((client, position) => `load ${position % 2 === 0 ? "writes" : "reads"} ${rate}/s by ${client}`));
+    // The last client is the background's; the others are left to the visitor.
+    const client = clients[clients.length - 1] ?? "1";
+    await this.page.send(...["writes", "reads"].map((kind) => `load ${kind} ${rate}/s on ${LOAD_KEY} by ${client}`));
   }
 
   async #chooseScenario() {
@@ -182,6 +186,7 @@ export class Panel {
     const busiest = Math.min(...Object.values(state.clients).flatMap(({ load }) => [load.write ?? Infinity, load.read ?? Infinity]));
     const level = busiest === Infinity ? "off" : busiest >= 1e6 / GENTLE_MAX ? "gentle" : "busy";
     for (const radio of byId("load").querySelectorAll("input")) radio.checked = radio.value === level;
+    setText(byId("load-hint"), loadHint(state));
   }
 
   /** @param {ClusterState} state @param {string | null} node */
@@ -234,15 +239,20 @@ export class Panel {
     const isStory = script !== null && (script.lines.length > 2 || script.lines.some((line) => !line.done));
     host.hidden = !isStory;
     if (!isStory) return;
-    const signature = script.title + script.lines.map((line) => line.done).join();
+    const signature = script.title + script.broken.join() + script.lines.map((line) => line.done).join();
     if (host.dataset.for === signature) return;
     host.dataset.for = signature;
     setText(byId("script-title"), script.title);
-    byId("script-lines").replaceChildren(...script.lines.map(({ text, done }) => {
+    setText(byId("script-about"), script.about);
+    const result = scriptResult(script);
+    setText(byId("script-result"), result.says);
+    byId("script-result").dataset.tone = result.tone;
+    byId("script-lines").replaceChildren(...script.lines.map(({ text, done }, position) => {
       const item = document.createElement("li");
-      item.className = done ? "done" : "";
+      const isBroken = script.broken.includes(position);
+      item.className = isBroken ? "done broken" : done ? "done" : "";
       const mark = document.createElement("span");
-      mark.textContent = done ? "✓" : "·";
+      mark.textContent = isBroken ? "✗" : done ? "✓" : "·";
       const code = document.createElement("code");
       code.textContent = text;
       item.append(mark, code);
@@ -296,7 +306,7 @@ function replicationHint(state) {
     case "semi-sync": return `The leader answers OK once ${followers === 1 ? "one follower" : `${followers} followers`} ${followers === 1 ? done : done.replace("has", "have")}.`;
     case "quorum": return `The leader answers OK once a majority, ${needed} of ${voters}, ${done}.`;
     case "sync": return `The leader answers OK once every follower ${done}: one dead follower blocks all writes.`;
-    default: return "The leader answers OK before any follower has the write.";
+    default: return "The leader answers OK before any follower has the write. Cut its links, write, kill it: lost.";
   }
 }
 
@@ -306,6 +316,23 @@ function failoverHint({ settings }) {
   const shortest = Number(settings["election-timeout-min"]) / 1e6;
   const longest = Number(settings["election-timeout-max"]) / 1e6;
   return `Followers hold an election after ${shortest === longest ? shortest : `${shortest}–${longest}`} s without a heartbeat.`;
+}
+
+/** Who makes the background traffic, and with what. @param {ClusterState} state */
+function loadHint({ clients }) {
+  const busy = Object.keys(clients).filter((client) => clients[client].load.write !== null || clients[client].load.read !== null);
+  if (busy.length === 0) return "Nobody asks anything but you.";
+  const who = busy.length === 1 ? `Client ${busy[0]} does` : `Clients ${busy.join(", ")} do`;
+  return `${who} this; ${busy.length === Object.keys(clients).length ? "you can as well" : "the others are yours"}.`;
+}
+
+/** How far a scenario has come, and at its end how its expectations fared. @param {Script} script @returns {{ says: string, tone: string }} */
+function scriptResult({ lines, broken }) {
+  const done = lines.filter((line) => line.done).length;
+  if (done < lines.length) return { says: `${done} of ${lines.length} lines done${broken.length > 0 ? `, ${broken.length} not as expected` : ""}`, tone: broken.length > 0 ? "bad" : "info" };
+  const expected = lines.filter(({ text }, position) => text.startsWith("expect ") || broken.includes(position)).length;
+  if (broken.length > 0) return { says: `Over: ${broken.length} of ${expected} expectations did not hold`, tone: "bad" };
+  return { says: expected === 0 ? "Over: everything was done" : expected === 1 ? "Over: its one expectation held" : `Over: all ${expected} expectations held`, tone: "good" };
 }
 
 /** @param {ClusterState} state @param {string} node @returns {string[][]} */
@@ -321,8 +348,10 @@ function nodeFacts(state, node) {
     ["store", stored === "" ? "empty" : stored],
   ];
   if (node === leader) {
-    const slowest = Object.keys(state.nodes).filter((other) => other !== node && state.nodes[other].state !== "dead").sort((a, b) => behind(state, b) - behind(state, a))[0];
-    if (slowest) facts.push([`lag of ${slowest}`, entries(behind(state, slowest))]);
+    for (const other in state.nodes) {
+      const condition = state.nodes[other].state;
+      if (other !== node) facts.push([`lag of ${other}${condition === "up" ? "" : ` (${condition})`}`, entries(behind(state, other))]);
+    }
   } else facts.push(["behind the leader", leader === null ? "no leader" : entries(behind(state, node))]);
   for (const name of ["flush", "apply"]) if (own[name] !== undefined) facts.push([`${name} takes`, duration(Number(own[name]))]);
   return facts;

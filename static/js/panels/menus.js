@@ -3,7 +3,7 @@
  * Menus: what can be done to a node, a link, a message or a client. Actions are data; choosing one
  * sends its commands. While a message's menu is open the run waits, for it would arrive meanwhile.
  */
-import { duration, roleLabels } from "../store.js";
+import { duration, leaderOf, roleLabels } from "../store.js";
 
 /** @param {Page} page @param {Target} target @param {Point} at @param {Element} element what gets the focus back */
 export function openTargetMenu(page, target, at, element) {
@@ -11,7 +11,7 @@ export function openTargetMenu(page, target, at, element) {
   if (state === null) return;
   switch (target.kind) {
     case "node": return void openMenu(page, `Node ${target.id} · ${roleLabels(state)[target.id]}`, page.nodeActions(target.id), at, element);
-    case "client": return void openMenu(page, `Client ${target.id}`, clientActions(target.id), at, element);
+    case "client": return void openMenu(page, `Client ${target.id}${beliefOf(state, target.id)}`, clientActions(target.id), at, element);
     case "link": return void openMenu(page, linkTitle(target), linkActions(target, state), at, element);
     case "message": {
       const message = state.messages[target.id];
@@ -33,6 +33,12 @@ function openMessageMenu(page, message, at, element) {
   menu.addEventListener("toggle", (event) => {
     if (wasPlaying && /** @type {ToggleEvent} */ (event).newState === "closed") page.playback("play");
   });
+}
+
+/** Whom a client takes for the leader, where it is wrong. @param {ClusterState} state @param {string} client */
+function beliefOf(state, client) {
+  const knows = state.clients[client]?.knows ?? null;
+  return knows === null || knows === leaderOf(state) ? "" : ` · still believes ${knows} leads`;
 }
 
 /** @param {string} client @returns {Action[]} */

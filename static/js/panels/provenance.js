@@ -4,17 +4,17 @@
  * event, a log cell, a message), shown on hover and on focus and given to screen readers as the
  * description of what has the focus.
  */
-import { operationWords, seconds } from "../store.js";
+import { duration, lackers, operationWords, seconds } from "../store.js";
 
 const SESSION_PROMISES = ["read_your_writes", "monotonic_reads", "monotonic_writes", "consistent_prefix"];
 const SHOW_AFTER_MS = 120;
 const HIDE_AFTER_MS = 220;
 
-/** What an operation's answer rests on, sentence by sentence. @param {Operation} operation @returns {string[]} */
-export function provenance(operation) {
+/** What an operation's answer rests on, sentence by sentence. @param {Operation} operation @param {ClusterState} [state] the run, to say why an answer does not come @returns {string[]} */
+export function provenance(operation, state) {
   const { client, kind, key, called_us, returned_us, outcome, node, version, result, staleness, stale, lost_because, attempts } = operation;
   const asked = `Client ${client}, ${operationWords(operation)}, asked at ${seconds(called_us)}${attempts > 1 ? ` (${attempts} tries)` : ""}.`;
-  if (outcome === "pending") return [asked, "No answer yet."];
+  if (outcome === "pending") return [asked, ...awaiting(operation, state)];
   if (outcome === "unknown") return [asked, "No answer came: it may or may not have happened."];
   const at = returned_us === null ? "" : ` at ${seconds(returned_us)}`;
   if (outcome === "failed") return [asked, `Refused${node ? ` by ${node}` : ""}${at}.`];
@@ -22,6 +22,20 @@ export function provenance(operation) {
   const found = result === null ? `nothing stored for ${key}` : `${key} = ${result}`;
   const which = version > 0 ? `, version ${version} (the entry at index ${version})` : ", before any write of it";
   return [asked, `Served by ${node ?? "a node"}${at}: ${found}${which}.`, ...(staleness ? [staleness] : stale === false ? ["Nothing newer had been acknowledged."] : [])];
+}
+
+/** Why there is no answer yet, as far as it can be seen. @param {Operation} operation @param {ClusterState} [state] @returns {string[]} */
+function awaiting(operation, state) {
+  if (state === undefined) return ["No answer yet."];
+  const { client, target } = operation;
+  if (state.nodes[target]?.state === "dead") {
+    const why = state.clients[client]?.knows === target ? `Client ${client} still believes ${target} leads` : `Client ${client} asked ${target}`;
+    return [`${why}, but ${target} is dead: no answer will come, and it gives up ${duration(Number(state.settings["operation-timeout"]))} after it asked.`];
+  }
+  const missing = lackers(state, operation);
+  if (missing.length === 0) return ["No answer yet."];
+  const rule = { sync: "Sync waits for every follower", quorum: "Quorum waits for a majority", "semi-sync": "Semi-sync waits for some followers" }[String(state.settings.replication)] ?? "";
+  return [`No answer yet. ${rule}: ${missing.join(" and ")} ${missing.length === 1 ? "does" : "do"} not hold it.`];
 }
 
 /** Starts explaining, once for a page. @param {Page} page */
@@ -93,9 +107,10 @@ class Provenance {
   }
 
   #write() {
+    const { state } = this.page.store;
     const operation = this.#subject && this.#operation(this.#subject);
-    if (!operation || !this.#subject?.isConnected) return this.#show(null);
-    const lines = [...provenance(operation), ...this.#broken(operation.id)];
+    if (!operation || state === null || !this.#subject?.isConnected) return this.#show(null);
+    const lines = [...provenance(operation, state), ...this.#broken(operation.id)];
     const said = lines.join("\n");
     if (this.card.dataset.said === said) return;
     this.card.dataset.said = said;

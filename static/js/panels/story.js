@@ -9,6 +9,8 @@ const SPOKEN_EVERY_MS = 3000;
 const TIME_EVERY_MS = 90;
 /** Always shown; the others when broken or asked for. */
 const MAIN_VERDICTS = ["durable", "linearizable", "one_leader_per_term", "available"];
+/** Below this width, in CSS pixels, the row of verdicts may be wider than the window. */
+const NARROW = 620;
 /** How long a sentence is kept from lighter ones, by its weight. */
 const READING_MS = [0, 700, 3500];
 
@@ -28,6 +30,8 @@ export class Story {
   #spokenAtMs = -SPOKEN_EVERY_MS;
   #spoken = -2;
   #allVerdicts = false;
+  /** What the row of verdicts was last fitted to. */
+  #fitted = "";
   #listed = -2;
   /** @type {Record<string, Operation> | null} the operations for which events are marked as lost */
   #operations = null;
@@ -88,6 +92,7 @@ export class Story {
   #tell(telling) {
     if (telling === undefined) {
       setText(byId("narration-time"), "");
+      setText(byId("narration-before"), "");
       if (this.#newest !== -1) setText(byId("narration-text"), "Nothing has happened yet.");
       this.#newest = -1;
       return;
@@ -97,7 +102,7 @@ export class Story {
     if (latest.sequence < this.#newest) this.#newest = -1;
     // Of what came at once, the weightiest is told; and it stays long enough to be read.
     for (const each of this.page.store.tellings.slice(-20)) {
-      if (each.sequence > this.#newest && weight(each) > weight(telling)) telling = each;
+      if (each.sequence > this.#newest && weight(each) >= weight(telling)) telling = each;
     }
     const nowMs = performance.now();
     if (nowMs < this.#readUntilMs && weight(telling) < this.#weight && this.#newest !== -1) return;
@@ -106,6 +111,8 @@ export class Story {
     this.#readUntilMs = nowMs + READING_MS[this.#weight];
     byId("narration").dataset.tone = telling.tone ?? "info";
     setText(byId("narration-time"), `${seconds(telling.at_us)} —`);
+    const before = this.page.store.tellings[this.page.store.tellings.indexOf(telling) - 1];
+    setText(byId("narration-before"), before ? `${seconds(before.at_us)} — ${before.text}` : "");
     byId("narration-text").replaceChildren(...marked(telling.text));
   }
 
@@ -197,6 +204,21 @@ export class Story {
       if (shown.length < keys.length || this.#allVerdicts) host.append(this.#makeMore(keys.length - shown.length));
     }
     for (const chip of host.querySelectorAll("button[data-verdict]")) drawChip(chip, verdicts[chip.getAttribute("data-verdict") ?? ""]);
+    const broken = keys.filter((key) => !MAIN_VERDICTS.includes(key) && verdicts[key].held === false).length;
+    const many = host.querySelector(".many");
+    if (many) setText(many, `+${keys.length - MAIN_VERDICTS.length} more, ${broken} broken`);
+    this.#fitVerdicts(host);
+  }
+
+  /** Chips that do not fit in their row lose their words; if need be, all but the main ones go behind the last. @param {HTMLElement} host */
+  #fitVerdicts(host) {
+    const fitted = `${innerWidth} ${this.#allVerdicts} ${host.textContent}`;
+    if (fitted === this.#fitted) return;
+    this.#fitted = fitted;
+    host.classList.remove("short", "crowded");
+    host.classList.toggle("all", this.#allVerdicts);
+    if (this.#allVerdicts || innerWidth < NARROW) return; // A phone scrolls the row.
+    for (const name of ["short", "crowded"]) if (host.scrollWidth > host.clientWidth) host.classList.add(name);
   }
 
   /** @param {string} key */
@@ -215,7 +237,9 @@ export class Story {
     const more = document.createElement("button");
     more.type = "button";
     more.className = "more";
-    more.textContent = this.#allVerdicts ? "fewer" : `+${hidden} more`;
+    more.setAttribute("aria-expanded", String(this.#allVerdicts));
+    for (const name of ["few", "many"]) more.append(Object.assign(document.createElement("span"), { className: name }));
+    setText(/** @type {Element} */ (more.firstElementChild), this.#allVerdicts ? "fewer" : `+${hidden} more`);
     more.setAttribute("aria-label", this.#allVerdicts ? "Show fewer guarantees" : `Show ${hidden} more guarantees`);
     more.addEventListener("click", () => {
       this.#allVerdicts = !this.#allVerdicts;
@@ -244,10 +268,11 @@ function rank(key) {
 }
 
 /** @param {Element} chip @param {Verdict} verdict */
-function drawChip(chip, { held, title, says }) {
-  chip.className = held === null ? "open" : held ? "held" : "broken";
+function drawChip(chip, { held, title, says, brief }) {
+  const isMain = MAIN_VERDICTS.includes(chip.getAttribute("data-verdict") ?? "");
+  chip.className = `${held === null ? "open" : held ? "held" : "broken"}${isMain ? "" : " extra"}`;
   setText(/** @type {Element} */ (chip.firstElementChild), `${held === null ? "–" : held ? "✓" : "✗"} ${title}`);
-  setText(/** @type {Element} */ (chip.lastElementChild), held === false ? says : "");
+  setText(/** @type {Element} */ (chip.lastElementChild), held === false ? brief : "");
   chip.setAttribute("aria-label", `${title}${held === false ? ` ${says}` : ""}: ${held === null ? "not judged yet" : held ? "holds" : "broken"}`);
 }
 
