@@ -4,6 +4,8 @@ import { behind, lastIndex, operationWords, replicaOf, roleLabels, seconds } fro
 
 const REFRESH_MS = 400;
 const OPERATIONS_SHOWN = 12;
+/** Columns whose words may take more than one line. */
+const LONG = ["Log", "Store", "Outcome", "Result"];
 /** @type {ReturnType<typeof setInterval> | undefined} */
 let timer;
 
@@ -22,7 +24,13 @@ export function toggleTable(page) {
   const draw = () => {
     if (page.store.state === drawn || page.store.state === null) return;
     drawn = page.store.state;
-    host.replaceChildren(nodeTable(drawn), messageTable(drawn), operationTable(drawn));
+    const tables = [nodeTable(drawn), messageTable(drawn), operationTable(drawn)];
+    tables.forEach((fresh, position) => {
+      const old = host.children[position];
+      // The frames stay: whoever scrolled one or is in it by keyboard is not thrown out.
+      if (old) old.replaceChildren(...fresh.children);
+      else host.append(fresh);
+    });
   };
   draw();
   timer = setInterval(draw, REFRESH_MS);
@@ -65,6 +73,9 @@ function operationTable(state) {
 
 /** @param {string} title @param {string[]} heads @param {(string | number)[][]} rows @param {(position: number) => boolean} [isLost] */
 function table(title, heads, rows, isLost = () => false) {
+  const frame = Object.assign(document.createElement("div"), { className: "wide", tabIndex: 0 });
+  frame.setAttribute("role", "group");
+  frame.setAttribute("aria-label", title);
   const element = document.createElement("table");
   element.createCaption().textContent = title;
   const head = element.createTHead().insertRow();
@@ -73,8 +84,13 @@ function table(title, heads, rows, isLost = () => false) {
   rows.forEach((row, position) => {
     const line = body.insertRow();
     if (isLost(position)) line.className = "lost";
-    for (const value of row) line.insertCell().textContent = String(value);
+    row.forEach((value, column) => {
+      const cell = line.insertCell();
+      cell.textContent = String(value);
+      if (LONG.includes(heads[column])) cell.className = "long";
+    });
   });
   if (rows.length === 0) body.insertRow().append(Object.assign(document.createElement("td"), { textContent: "none", colSpan: heads.length }));
-  return element;
+  frame.append(element);
+  return frame;
 }
