@@ -72,7 +72,8 @@ class Palette {
     const text = this.input.value;
     const answer = await this.page.connection.complete(text);
     if (this.input.value !== text) return;
-    this.hint.textContent = answer.ok ? (answer.hint ?? "") : (answer.error?.says ?? "");
+    // What is wrong with the line that was sent is told once, and by the fault.
+    this.hint.textContent = !this.fault.hidden ? "" : answer.ok ? (answer.hint ?? "") : (answer.error?.says ?? "");
     this.#chosen = -1;
     this.list.replaceChildren(...(answer.completions ?? []).slice(0, 40).map((word, position) => {
       const item = document.createElement("li");
@@ -135,6 +136,14 @@ class Palette {
     } else this.#showFault(this.input.value, answer.error ?? { says: "The server refused this." });
   }
 
+  /** What would fit in this run: what was probably meant comes first, nodes that are not there do not come. @param {string} text @param {string} says @param {string[]} fits */
+  #best(text, says, fits) {
+    const nodes = this.page.store.state?.nodes ?? {};
+    const meant = /Did you mean (\S+)\?/.exec(says)?.[1];
+    const there = fits.filter((word) => !/^[A-I]$/.test(word) || nodes[word] || /^\s*add\b/i.test(text));
+    return meant && there.includes(meant) ? [meant, ...there.filter((word) => word !== meant)] : there;
+  }
+
   /** @param {string} text @param {Refusal} refusal */
   #showFault(text, { says, word, at, fits }) {
     this.fault.hidden = false;
@@ -149,9 +158,10 @@ class Palette {
     } else line.append(text);
     const sentence = Object.assign(document.createElement("p"), { textContent: says });
     this.fault.replaceChildren(line, sentence);
-    if (fits && fits.length > 0) {
+    const fitting = this.#best(text, says, fits ?? []);
+    if (fitting.length > 0) {
       const would = Object.assign(document.createElement("p"), { className: "fits", textContent: "Would fit: " });
-      for (const candidate of fits.slice(0, 12)) {
+      for (const candidate of fitting.slice(0, 12)) {
         const button = Object.assign(document.createElement("button"), { type: "button", className: "button", textContent: candidate });
         button.addEventListener("click", () => {
           if (start >= 0) this.input.value = text.slice(0, start) + candidate + text.slice(start + (word?.length ?? 0));
