@@ -32,13 +32,16 @@ from urllib.parse import parse_qsl
 
 from server.cluster.commands import Command, CommandRefused
 from server.cluster.settings import LIMITS, SAFETY_SWITCHES, Settings
-from server.language import Wait, parse, print_command, print_value, read_time, spoken_time
+from server.language import Wait, parse, print_command, print_value, read_time
 from server.run import Run
 from server.scenario import LINES_MAX, SYSTEMS, Scenario, ScriptLine, check_seed, read_settings
 
 VERSION = 1
 LINK_CHARACTERS_MAX = 4_000
 """The longest link that is made or read: what every browser, chat and mail program leaves whole."""
+
+SETTINGS_NAMED = 4
+"""Settings that a description names."""
 
 _FIELDS = ("v", "system", "seed", "set", "do", "end")
 _PASSED_OVER = re.compile(r"utm_\w+|fbclid|gclid")
@@ -134,6 +137,8 @@ def read_link(query: str) -> SharedRun:
     system = values.get("system", SYSTEMS[0])
     if system not in SYSTEMS:
         raise _fault("system", f"{_shown(system)} is not known. Systems: {', '.join(SYSTEMS)}.")
+    if "do" in values and "end" not in values:  # Said first: what is cut off reads oddly besides.
+        raise CommandRefused("This link cannot be opened: its end is missing. Was it cut off on its way?")
     commands = _commands(values["do"]) if "do" in values else ()
     return SharedRun(system, _seed(values), _settings(values), commands, _end(values, commands))
 
@@ -283,7 +288,14 @@ def describe(shared: SharedRun) -> str:
     off = [
         name for name in SAFETY_SWITCHES if shared.settings.get(name) is False or f"set {name} off" in texts
     ]
+    named = [(name, value) for name, value in shared.settings.items() if name not in off]
+    parts = [f"seed {shared.seed}"]
+    parts += [f"{name} {print_value(name, value)}" for name, value in named[:SETTINGS_NAMED]]
+    if len(named) > SETTINGS_NAMED:
+        parts.append(f"{len(named) - SETTINGS_NAMED} more settings")
+    count = len(shared.commands)
+    parts.append("no commands" if not count else "1 command" if count == 1 else f"{count:,} commands")
     sentence = f"It carries {', '.join(parts[:-1])} and {parts[-1]}"
     if count:
-        sentence += f" over {spoken_time(shared.end_us // 10_000 * 10_000)}"
-    return f"{sentence}{', and it is modified: ' + ', '.join(off) + ' off' if off else ''}."
+        sentence += f" over {shared.end_us / 1e6:.2f} s"
+    return f"{sentence}{'; the run is modified: ' + ', '.join(off) + ' off' if off else ''}."

@@ -120,7 +120,7 @@ def test_a_link_carries_switched_off_rules(switch: str) -> None:
     assert link == f"v=1&set={switch}:off"
     shared = read_link(link)
     assert play(shared).picture.state["run"]["modified"] == [switch]
-    assert f"modified: {switch} off" in sharing.describe(shared)
+    assert f"the run is modified: {switch} off" in sharing.describe(shared)
 
 
 REFUSED = {

@@ -1,0 +1,82 @@
+// @ts-check
+/**
+ * Takes the place of `connection.js` in a file that plays without a server: it tells the page what was
+ * recorded, answers from the record what it can, and refuses in words what would need a run.
+ */
+
+/**
+ * @typedef {object} Recording
+ * @property {string} title
+ * @property {string | null} link
+ * @property {ClusterState} state the document before the first step
+ * @property {Step[]} steps
+ * @property {number} now_us
+ * @property {RunKeyframe["start"]} start
+ * @property {LifeLine[]} ledger
+ * @property {Record<string, Finding[]>} evidence
+ */
+
+const NOT_LIVE = { ok: false, error: { says: "This is a recording: it can be looked at, not changed." } };
+const THE_END = { ok: false, error: { says: "The recording ends here." } };
+
+/**
+ * @param {{
+ *   keyframe(keyframe: RunKeyframe): void,
+ *   frame(frame: Frame): void,
+ *   status(status: ConnectionStatus, says: string): void,
+ * }} listener
+ * @returns {Connection}
+ */
+export function connect(listener) {
+  const recording = /** @type {Recording} */ (JSON.parse(document.getElementById("recording")?.textContent ?? "{}"));
+  const { state, steps, now_us, start } = recording;
+  const run = 1;
+  let number = 0;
+  let speed = 1;
+
+  /** @param {Step[]} fresh */
+  const frame = (fresh) => listener.frame({ number: ++number, now_us, playing: false, speed, steps: fresh });
+
+  // Later: whoever asked for a connection is still being made.
+  setTimeout(() => {
+    listener.status("open", "");
+    const sequence = (steps[0]?.sequence ?? 0) - 1;
+    const branches = [{ id: 1, name: "main", parent: null, at_us: 0, now_us }];
+    listener.keyframe({ number, now_us: steps[0]?.at_us ?? now_us, playing: false, speed, sequence, state, recent: [], start, script: null, run, branches, branch: 1 });
+    frame(steps);
+  });
+
+  /** @param {number} sequence @returns {Reason[]} */
+  function chain(sequence) {
+    /** @type {Reason[]} */
+    const reasons = [];
+    const first = steps[0]?.sequence ?? 0;
+    for (let step = steps[sequence - first]; step; step = steps[(step.cause ?? -1) - first]) {
+      const plain = step.text ?? step.name.replace(/[._]/g, " ");
+      reasons.unshift({ sequence: step.sequence, at_us: step.at_us, name: step.name, plain, precise: `${step.name}: ${plain}` });
+    }
+    return reasons;
+  }
+
+  const refuse = () => Promise.resolve(NOT_LIVE);
+  return {
+    command: refuse,
+    restart: refuse,
+    lesson: refuse,
+    branch: refuse,
+    enter: refuse,
+    open: refuse,
+    share: refuse,
+    complete: () => Promise.resolve({ ok: true, completions: [], hint: NOT_LIVE.error.says }),
+    resync() {},
+    playback(action, wanted) {
+      speed = wanted ?? speed;
+      if (wanted !== undefined) frame([]);
+      return Promise.resolve(action === "step" ? THE_END : { ok: true });
+    },
+    ledger: () => Promise.resolve({ ok: true, lines: recording.ledger }),
+    evidence: (promise) => Promise.resolve({ ok: true, findings: recording.evidence[promise] ?? [] }),
+    why: (sequence) => Promise.resolve({ ok: true, chain: chain(sequence) }),
+    history: () => Promise.resolve(null),
+  };
+}
