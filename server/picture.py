@@ -85,7 +85,7 @@ class Picture:
 
     def _set(self, path: list[Any], value: Any) -> None:
         self._at(path[:-1])[path[-1]] = value
-        self._patches.append(["=", path, value])
+        self._patches.append(["=", path, _as_it_is(value)])
 
     def _delete(self, path: list[Any]) -> None:
         del self._at(path[:-1])[path[-1]]
@@ -93,7 +93,7 @@ class Picture:
 
     def _append(self, path: list[Any], value: Any) -> None:
         self._at(path).append(value)
-        self._patches.append(["+", path, value])
+        self._patches.append(["+", path, _as_it_is(value)])
 
     def _keep_first(self, path: list[Any], count: int) -> None:
         del self._at(path)[count:]
@@ -429,3 +429,12 @@ _FOLDS: dict[type[Event], Callable[[Picture, Any], None]] = {
     events.OperationEnded: Picture._on_operation_ended,
 }
 """How each kind of event changes the document; the others change nothing that is seen."""
+
+
+def _as_it_is(value: Any) -> Any:
+    """A copy of what a patch puts in place: later events change the original."""
+    if isinstance(value, dict):
+        return {key: _as_it_is(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_as_it_is(item) for item in value]
+    return value

@@ -8,6 +8,7 @@ from typing import Any
 
 from server.cluster.commands import CommandRefused
 from server.language import Directive
+from server.picture import Picture
 from server.protocol import ScriptFrame, StartFrame
 from server.run import Run, Step
 from server.scenario import Scenario, check_seed
@@ -81,9 +82,19 @@ class Play:
         return self.run.event_count
 
     @property
+    def told_count(self) -> int:
+        """How many of them were told."""
+        return self.run.told_count
+
+    @property
     def state(self) -> Mapping[str, Any]:
         """Everything visible now."""
         return self.run.picture.state
+
+    @property
+    def lesson(self) -> dict[str, Any] | None:
+        """The learner's progress, when the run is part of a lesson."""
+        return None
 
     def ledger(self) -> list[dict[str, Any]]:
         """The life lines of the newest writes, newest first."""
@@ -92,6 +103,14 @@ class Play:
     def evidence(self, promise: str) -> list[dict[str, Any]]:
         """What shows that a promise is broken. Raises `CommandRefused` for an unknown promise."""
         return self.run.evidence(promise)
+
+    def why(self, sequence: int) -> list[dict[str, Any]]:
+        """What led to an event. Raises `CommandRefused` when there is no such event."""
+        return self.run.why(sequence)
+
+    def blank_state(self) -> dict[str, Any]:
+        """The document before the first event."""
+        return Picture(self.scenario.seed, self.scenario.system).state
 
     def take_steps(self) -> list[Step]:
         """The steps since this was last asked."""

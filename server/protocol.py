@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from server.cluster.commands import CommandRefused
 
 COMMAND_CHARACTERS_MAX = 200
+LINK_CHARACTERS_MAX = 8_000
+"""Far longer than a link may be, so that whoever reads it can say what is wrong with it."""
 SPEED_MIN = 0.05
 SPEED_MAX = 20.0
 SETTINGS_MAX = 40
@@ -24,6 +26,10 @@ INTEGER_MAX = 2**53 - 1
 Line = Annotated[str, StringConstraints(max_length=COMMAND_CHARACTERS_MAX)]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=40)]
 Whole = Annotated[int, Field(ge=0, le=INTEGER_MAX)]
+
+
+Values = Annotated[dict[Word, Word | Whole | bool], Field(max_length=SETTINGS_MAX)]
+"""Settings by name."""
 
 
 class Request(BaseModel):
@@ -39,9 +45,10 @@ class CommandRequest(Request):
 
 
 class PlaybackRequest(Request):
-    """Play, pause, step by one event, or change the speed (which any of them may do as well)."""
+    """Play, pause, step to the next thing told, skip idle stretches or dwell on them, or change the speed
+    (which any of them may do as well)."""
 
-    action: Literal["play", "pause", "step", "speed"]
+    action: Literal["play", "pause", "step", "speed", "skip", "dwell"]
     speed: Annotated[float, Field(ge=SPEED_MIN, le=SPEED_MAX, allow_inf_nan=False)] | None = None
 
 
@@ -49,8 +56,10 @@ class RestartRequest(Request):
     """A new run in the same room. What is not named is as the scenario, or the default run, has it."""
 
     seed: Whole | None = None
-    settings: Annotated[dict[Word, Word | Whole | bool], Field(max_length=SETTINGS_MAX)] | None = None
+    settings: Values | None = None
     scenario: Word | None = None
+    lanes: Annotated[list[Values], Field(min_length=2, max_length=3)] | None = None
+    """For a comparison: the settings of each run."""
 
 
 class ResyncRequest(Request):
@@ -73,13 +82,34 @@ class EvidenceRequest(Request):
     promise: Word
 
 
+class WhyRequest(Request):
+    """What led to an event?"""
+
+    sequence: Whole
+
+
+class BranchRequest(Request):
+    """Continue the run as it was at a moment of its past, beginning with a command if one is given."""
+
+    at_us: Whole
+    text: Line | None = None
+
+
+class EnterRequest(Request):
+    """Go to another branch."""
+
+    branch: Whole
+
+
 Identifier = Annotated[str, StringConstraints(max_length=60, pattern=r"^[a-z0-9-]+$")]
 
 
 class LessonRequest(Request):
     """What a learner does in a lesson."""
 
-    action: Literal["open", "next", "answer", "run", "hint", "show", "refute", "sentence", "restore", "leave"]
+    action: Literal[
+        "open", "next", "answer", "run", "hint", "show", "refute", "sentence", "restore", "explore", "leave"
+    ]
     lesson: Identifier | None = None
     step: Identifier | None = None
     question: Identifier | None = None
@@ -87,6 +117,16 @@ class LessonRequest(Request):
     run: Identifier | None = None
     option: Identifier | None = None
     item: Identifier | None = None
+
+
+class OpenRequest(Request):
+    """Begin the run that a link describes, in place of the one that is here."""
+
+    link: Annotated[str, StringConstraints(max_length=LINK_CHARACTERS_MAX)]
+
+
+class ShareRequest(Request):
+    """The link to the run as it is."""
 
 
 REQUESTS: dict[str, type[Request]] = {
@@ -97,6 +137,11 @@ REQUESTS: dict[str, type[Request]] = {
     "complete": CompleteRequest,
     "ledger": LedgerRequest,
     "evidence": EvidenceRequest,
+    "open": OpenRequest,
+    "share": ShareRequest,
+    "why": WhyRequest,
+    "branch": BranchRequest,
+    "enter": EnterRequest,
     "lesson": LessonRequest,
 }
 """Every message a browser may send, by its event name."""
@@ -134,6 +179,8 @@ def _sentence(name: str, kind: type[Request], problem: ValidationError) -> str:
             return f"The speed goes from {SPEED_MIN} to {SPEED_MAX:g}."
         case "string_pattern_mismatch":
             return f"The field {field} takes an id: small letters, digits and hyphens."
+        case "too_short":
+            return f"The field {field} has at least {limits['min_length']} entries."
         case "too_long":
             return f"The field {field} may have at most {limits['max_length']} entries."
         case _:
@@ -153,6 +200,18 @@ class StepFrame(TypedDict):
     patches: list[Any]
     text: str | None
     tone: str | None
+    lane: NotRequired[str]
+    """In a comparison: the run that it happened in."""
+
+
+class BranchFrame(TypedDict):
+    """One way in which the run was continued."""
+
+    id: int
+    name: str
+    parent: int | None
+    at_us: int
+    now_us: int
 
 
 class Narrated(TypedDict):
@@ -171,6 +230,8 @@ class StartFrame(TypedDict):
     seed: int
     settings: dict[str, str | int | bool]
     scenario: str | None
+    lanes: NotRequired[list[dict[str, str | int | bool]]]
+    """For a comparison: the settings of each run."""
 
 
 class ScriptLine(TypedDict):
@@ -202,6 +263,8 @@ class Frame(TypedDict):
     """Something to tell the visitor about the room, such as why it stands still."""
     script_done: NotRequired[int]
     """How many lines of the scenario's script are done, once some are."""
+    lesson: NotRequired[dict[str, Any] | None]
+    """The learner's progress in a lesson, when it changed."""
     script_broken: NotRequired[list[int]]
     """Which of them expected what did not come true, once there are such."""
 
@@ -218,6 +281,12 @@ class Keyframe(TypedDict):
     recent: list[Narrated]
     start: StartFrame
     script: ScriptFrame | None
+    run: int
+    """Which run this is: another after a restart and on another branch."""
+    branches: list[BranchFrame]
+    branch: int
+    lesson: dict[str, Any] | None
+    """The learner's progress, when the room is in a lesson."""
     notice: NotRequired[str]
 
 
@@ -239,8 +308,14 @@ class Answer(TypedDict):
     hint: NotRequired[str]
     lines: NotRequired[list[dict[str, Any]]]
     """Life lines of writes, newest first (`Ledger.line`)."""
+    link: NotRequired[str]
+    """The query of a link to the run; absent when the run does not fit into one, …"""
+    says: NotRequired[str]
+    """… and what it carries, or why there is none."""
     findings: NotRequired[list[dict[str, Any]]]
     """Breaches of one promise: `says` and `operations`."""
+    chain: NotRequired[list[dict[str, Any]]]
+    """What led to an event, from the command or timer that began it."""
 
 
 def accepted() -> Answer:

@@ -8,13 +8,14 @@ each tab is to be sent. `server.rooms` keeps them all.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from server.branches import Branches
 from server.cluster.commands import CommandRefused
 from server.cluster.settings import LIMITS as RUN_LIMITS
-from server.protocol import Frame, Keyframe, Narrated, ScriptFrame, StartFrame, StepFrame
+from server.protocol import BranchFrame, Frame, Keyframe, Narrated, ScriptFrame, StartFrame, StepFrame
 from server.store import Start, StoredCommand, StoredRoom
 
 MICROSECONDS = 1_000_000
@@ -60,6 +61,16 @@ class RoomLimits:
     """How long it then stays in memory; later it is brought back from the store."""
     forgotten_seconds: float = 24 * 3600.0
     """How long a room is kept when its last tab is gone."""
+    idle_us: int = 1_000_000
+    """Nothing told for so long is an idle stretch."""
+    skipped_us_max: int = 60_000_000
+    """How long a stretch may be passed over at once."""
+    step_us_max: int = 2_000_000
+    """How far one step goes while nothing is told."""
+    history_steps: int = 10_000
+    """Events of the past that a page is given; it may be given up to twice as many."""
+    branch_events_max: int = 100_000
+    """How long a run may be to be played again for a branch or for its history."""
     note_seconds: float = 5.0
     """How often a playing room's position is stored."""
 
@@ -81,6 +92,8 @@ class StepView(Protocol):
     def text(self) -> str | None: ...
     @property
     def tone(self) -> str | None: ...
+    @property
+    def lane(self) -> str | None: ...
 
 
 class RunView(Protocol):
@@ -90,6 +103,8 @@ class RunView(Protocol):
     def now_us(self) -> int: ...
     @property
     def event_count(self) -> int: ...
+    @property
+    def told_count(self) -> int: ...
     @property
     def state(self) -> Mapping[str, Any]: ...
     @property
@@ -102,9 +117,13 @@ class RunView(Protocol):
     def script_broken(self) -> list[int]: ...
     @property
     def notice(self) -> str | None: ...
+    @property
+    def lesson(self) -> dict[str, Any] | None: ...
     def next_at_us(self) -> int | None: ...
     def ledger(self) -> list[dict[str, Any]]: ...
     def evidence(self, promise: str) -> list[dict[str, Any]]: ...
+    def why(self, sequence: int) -> list[dict[str, Any]]: ...
+    def blank_state(self) -> dict[str, Any]: ...
     def command(self, text: str) -> None: ...
     def advance(self, until_us: int) -> None: ...
     def step(self) -> bool: ...
@@ -150,10 +169,59 @@ class Tab:
 class Replay:
     """What is left to do until a stored room is where it was."""
 
-    commands: deque[StoredCommand]
-    events: int
-    now_us: int
+    slices: Iterator[None]
     playing: bool
+
+
+def play_again(
+    run: RunView,
+    commands: Sequence[StoredCommand],
+    until_us: int,
+    events: int | None = None,
+    slice_events: int = 200,
+) -> Iterator[None]:
+    """Let a new run take a course that another one took; pauses after every slice of it.
+
+    It ends when everything due by `until_us` has happened, or after so many `events`: of the last instant
+    some may have been still to come. Raises `CommandRefused` when a command does not fit the run."""
+    used = 0
+
+    def reached(moment_us: int) -> bool:
+        next_us = run.next_at_us()
+        return next_us is None or next_us > moment_us
+
+    for command in commands:
+        while not reached(command.at_us):
+            run.step()
+            used += 1
+            if used % slice_events == 0:
+                yield
+        run.advance(command.at_us)
+        run.command(command.text)
+    while run.event_count < events if events is not None else not reached(until_us):
+        if not run.step():
+            break
+        used += 1
+        if used % slice_events == 0:
+            yield
+    if reached(until_us):
+        run.advance(max(until_us, run.now_us))
+
+
+def step_frame(step: StepView) -> StepFrame:
+    """One event as a page takes it."""
+    frame: StepFrame = {
+        "sequence": step.sequence,
+        "at_us": step.at_us,
+        "name": step.name,
+        "cause": step.cause,
+        "patches": step.patches,
+        "text": step.text,
+        "tone": step.tone,
+    }
+    if step.lane is not None:
+        frame["lane"] = step.lane
+    return frame
 
 
 @dataclass(slots=True)
@@ -170,12 +238,19 @@ class Room:
     """Wall time at which a tab was last connected."""
     speed: float = 1.0
     playing: bool = True
+    told_at_us: int = 0
+    """When something was last told."""
     notice: str | None = None
     """What the visitor should know about the room, such as why it stands still."""
     is_over: bool = False
     """Whether this run cannot go on; the notice says why."""
     tabs: dict[str, Tab] = field(default_factory=dict)
     replay: Replay | None = None
+    number: int = 0
+    """Which run this is, among all that this server has shown."""
+    branches: Branches = field(default_factory=Branches)
+    skips_idle: bool = False
+    """Whether stretches in which nothing is told are passed over."""
     is_stored: bool = True
     """Whether the stored commands are still all of the run's."""
     commands_count: int = 0
@@ -184,6 +259,8 @@ class Room:
     flushed_at: float = 0.0
     shown: tuple[bool, float, str | None, int] = (True, 1.0, None, 0)
     """Playing, speed, notice and script lines done as the tabs know them."""
+    shown_lesson: dict[str, Any] | None = None
+    """The learner's progress as the tabs know it."""
     noted_at: float = 0.0
     recent: deque[Narrated] = field(default_factory=deque)
 
@@ -205,9 +282,29 @@ class Room:
         if not self.playing:
             return 0
         until_us = min(int(self.target_us), RUN_LIMITS.time_us_max)
+        told_count = self.run.told_count
         used = self._advance(until_us, queue_events)
+        if self.run.told_count > told_count:
+            self.told_at_us = self.run.now_us
+        elif self.skips_idle and self.run.now_us - self.told_at_us >= self.limits.idle_us:
+            used += self._advance_to_telling(queue_events, self.limits.skipped_us_max)
+            self.target_us = float(self.run.now_us)
         self._check_limits()
         return used
+
+    def _advance_to_telling(self, queue_events: int, within_us: int) -> int:
+        """Go on until something is told, but not for ever; answers how many events that took."""
+        told_count = self.run.told_count
+        until_us = min(self.run.now_us + within_us, RUN_LIMITS.time_us_max)
+        for used in range(queue_events):
+            next_us = self.run.next_at_us()
+            if next_us is None or next_us > until_us:
+                return used
+            self.run.step()
+            if self.run.told_count > told_count:
+                self.told_at_us = self.run.now_us
+                return used + 1
+        return queue_events
 
     def is_behind(self) -> bool:
         """Whether there is work left in this tick."""
@@ -249,38 +346,26 @@ class Room:
         self.notice = says
 
     def _replay_some(self, queue_events: int) -> int:
-        """Bring a stored room back, at most so many events at a time."""
+        """Bring a stored room back, about so many events at a time."""
         assert self.replay is not None
-        replay, used = self.replay, 0
-        while replay.commands:
-            command = replay.commands[0]
-            used += self._advance(command.at_us, queue_events - used)
-            if used >= queue_events:
-                return used
-            try:
-                self.run.command(command.text)
-            except CommandRefused as problem:
-                seconds = self.run.now_us / MICROSECONDS
-                self.notice = f"This room came back only as far as {seconds:.1f} s: {problem}"
-                replay.commands.clear()
-                replay.events = replay.now_us = 0
-                break
-            replay.commands.popleft()
-            self.commands_count += 1
-        while self.run.event_count < replay.events and used < queue_events:
-            used += 1
-            if not self.run.step():
-                break
-        if used < queue_events:
-            self._end_replay(replay)
+        used = 0
+        try:
+            while used < queue_events:
+                next(self.replay.slices)
+                used += self.limits.queue_events_per_slice
+        except StopIteration:
+            self._end_replay(self.replay)
+        except CommandRefused as problem:
+            seconds = self.run.now_us / MICROSECONDS
+            self.notice = f"This room came back only as far as {seconds:.1f} s: {problem}"
+            self.is_stored = False  # What is stored can never be played; what comes now would not fit it.
+            self._end_replay(self.replay)
         return used
 
     def _end_replay(self, replay: Replay) -> None:
-        """The run is where it was: events of its last instant that were still to come stay so."""
-        next_us = self.run.next_at_us()
-        if next_us is None or next_us > replay.now_us > self.run.now_us:
-            self.run.advance(max(replay.now_us, self.run.now_us))
-        self.target_us = float(self.run.now_us)
+        """The run is where it was."""
+        self.commands_count = len(self.commands())
+        self.target_us, self.told_at_us = float(self.run.now_us), self.run.now_us
         self.playing = replay.playing
         self.replay = None
         self._check_limits()
@@ -307,14 +392,18 @@ class Room:
         at_us = self.run.now_us
         self.run.command(text)
         self.commands_count += 1
-        return StoredCommand(at_us, text)
+        accepted = StoredCommand(at_us, text)
+        self.branches.own[self.branches.shown].append(accepted)
+        return accepted
 
     def step(self) -> None:
-        """Stop playing and let exactly one event of the queue happen."""
+        """Stop playing and go on to the next thing that is told."""
         self.check_ready()
         self.playing = False
-        if not self.run.step():
+        if self.run.next_at_us() is None:
             raise CommandRefused("Nothing is left to happen in this run: give a command.")
+        if not self._advance_to_telling(self.limits.queue_events_per_tick, self.limits.step_us_max):
+            self.run.step()
         self.target_us = float(self.run.now_us)
         self._check_limits()
 
@@ -329,6 +418,22 @@ class Room:
             self.replay.playing = False
         self.playing = False
 
+    def commands(self) -> list[StoredCommand]:
+        """Everything that was commanded on the way to where the run is."""
+        return self.branches.commands(self.branches.shown)
+
+    def take_run(self, run: RunView, branches: Branches, number: int) -> None:
+        """Show another run, as a branch of this room: every tab starts anew with it."""
+        self.run, self.branches, self.number = run, branches, number
+        self.playing, self.is_over, self.notice = False, False, None
+        self.commands_count = len(self.commands())
+        self.target_us, self.told_at_us = float(run.now_us), run.now_us
+        self.recent.clear()
+        self._fresh_steps()
+        for tab in self.tabs.values():
+            tab.needs_keyframe = True
+        self._check_limits()
+
     # --- frames ---
 
     def flush(self, wall: float, backlog: Callable[[str], int], *, is_urgent: bool) -> list[Delivery]:
@@ -336,10 +441,11 @@ class Room:
         steps = self._fresh_steps()
         is_quiet = self.playing and abs(wall - self.flushed_at) >= self.limits.quiet_seconds
         shown = (self.playing, self.speed, self.notice or self.run.notice, self.run.script_done)
-        is_due = bool(steps) or is_urgent or is_quiet or shown != self.shown
+        lesson, shown_lesson = self.run.lesson, self.shown_lesson
+        is_due = bool(steps) or is_urgent or is_quiet or shown != self.shown or lesson is not shown_lesson
         if self.replay is not None or not (is_due or any(tab.needs_keyframe for tab in self.tabs.values())):
             return []
-        self.flushed_at, self.shown = wall, shown
+        self.flushed_at, self.shown, self.shown_lesson = wall, shown, lesson
         deliveries = []
         for tab in self.tabs.values():
             if backlog(tab.connection) > self.limits.backlog_max:
@@ -349,23 +455,16 @@ class Room:
                 if is_urgent or abs(wall - tab.keyframe_at) >= self.limits.keyframe_seconds:
                     deliveries.append(self._keyframe(tab, wall))
             elif is_due:
-                deliveries.append(self._frame(tab, steps))
+                delivery = self._frame(tab, steps)
+                if lesson is not shown_lesson:
+                    delivery.payload["lesson"] = lesson
+                deliveries.append(delivery)
         return deliveries
 
     def _fresh_steps(self) -> list[StepFrame]:
         fresh: list[StepFrame] = []
         for step in self.run.take_steps():
-            fresh.append(
-                {
-                    "sequence": step.sequence,
-                    "at_us": step.at_us,
-                    "name": step.name,
-                    "cause": step.cause,
-                    "patches": step.patches,
-                    "text": step.text,
-                    "tone": step.tone,
-                }
-            )
+            fresh.append(step_frame(step))
             if step.text is not None:
                 self.recent.append(
                     {
@@ -411,14 +510,37 @@ class Room:
             "recent": list(self.recent),
             "start": self.run.start,
             "script": self.run.script,
+            "run": self.number,
+            "branches": self.branch_frames(),
+            "branch": self.branches.shown,
+            "lesson": self.run.lesson,
         }
         if (notice := self.notice or self.run.notice) is not None:
             keyframe["notice"] = notice
         return Delivery(tab.connection, "keyframe", keyframe)
 
+    def branch_frames(self) -> list[BranchFrame]:
+        """The branches as a page shows them."""
+        self._note_present()
+        return [
+            {
+                "id": branch.number, "name": branch.name, "parent": branch.parent,
+                "at_us": branch.at_us, "now_us": branch.now_us,
+            }
+            for branch in self.branches.records.values()
+        ]  # fmt: skip
+
+    def _note_present(self) -> None:
+        """Note how far the branch that is shown has come."""
+        if self.replay is None:
+            present = self.branches.present
+            present.events, present.now_us = self.run.event_count, self.run.now_us
+
     def stored(self) -> StoredRoom:
         """The room as it is kept, without its commands: they are stored one by one."""
-        playing = self.replay.playing if self.replay is not None else self.playing
+        self._note_present()
         return StoredRoom(
-            self.key, self.start, self.speed, playing, self.run.event_count, self.run.now_us, self.seen_at
-        )
+            self.key, self.start, self.speed,
+            self.replay.playing if self.replay is not None else self.playing,
+            self.seen_at, list(self.branches.records.values()), self.branches.shown,
+        )  # fmt: skip

@@ -7,19 +7,31 @@ back to its connection. The wall clock is handed in, so that tests play days in 
 from __future__ import annotations
 
 import logging
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
+from copy import deepcopy
 from threading import RLock
+from typing import Any
 
+from server.branches import Branches
 from server.cluster.commands import CommandRefused
-from server.protocol import PlaybackRequest, RestartRequest
-from server.room import Delivery, Replay, Room, RoomLimits, RunView, Tab
-from server.store import Start, Store, StoredRoom, StoreUnusable
+from server.lessons.requests import Plan
+from server.protocol import (
+    BranchRequest,
+    EnterRequest,
+    LessonRequest,
+    PlaybackRequest,
+    RestartRequest,
+    StepFrame,
+)
+from server.room import Delivery, Replay, Room, RoomLimits, RunView, Tab, play_again, step_frame
+from server.store import OWN, Start, Store, StoredCommand, StoredRoom, StoreUnusable
 
 log = logging.getLogger(__name__)
 
 StartRun = Callable[[Start], RunView]
 """Makes the run that a `Start` describes; raises `CommandRefused` when there is no such run."""
+PlanLesson = Callable[[LessonRequest, RunView], Plan]
+"""What a learner's message means for his room; raises `CommandRefused` when it does not fit."""
 
 SWEEP_SECONDS = 60.0
 """How often rooms that nobody watches are looked at."""
@@ -35,6 +47,7 @@ class Rooms:
         clock: Callable[[], float],
         limits: RoomLimits | None = None,
         first_start: Start | None = None,
+        plan_lesson: PlanLesson | None = None,
     ) -> None:
         self.first_start = first_start or Start()
         """What a new visitor's run begins with."""
@@ -43,22 +56,25 @@ class Rooms:
         """Packets waiting for a connection; the web layer, which knows, replaces it."""
         self.store = store
         self._start_run = start_run
+        self._plan_lesson = plan_lesson
         self._clock = clock
         self._rooms: dict[str, Room] = {}
         self._watching: dict[str, Room] = {}
         self._swept_at = float("-inf")
+        self._number = int(clock() * 1000)
+        """Of the newest run; a server that is started again goes on counting."""
         # Where requests and ticks run in threads, they take turns; each turn is short.
         self._lock = RLock()
 
     # --- connections ---
 
-    def open(self, key: str, connection: str) -> list[Delivery]:
+    def open(self, key: str, connection: str, first_start: Start | None = None) -> list[Delivery]:
         """A tab connects to the room of its visitor, which is made, or brought back, if need be.
 
         Raises `CommandRefused` when there is no place for it."""
         with self._lock:
             wall = self._clock()
-            room = self._rooms.get(key) or self._enter(key, wall)
+            room = self._rooms.get(key) or self._enter(key, wall, first_start)
             if len(room.tabs) >= self.limits.connections_max:
                 raise CommandRefused(
                     f"This room is open in {self.limits.connections_max} tabs already, as many as it may be. "
@@ -79,11 +95,11 @@ class Rooms:
                 room.seen_at = self._clock()
                 self._note(room)
 
-    def _enter(self, key: str, wall: float) -> Room:
+    def _enter(self, key: str, wall: float, first_start: Start | None) -> Room:
         if len(self._rooms) >= self.limits.rooms_max:
             self._make_place()
         stored = self._load(key)
-        room = self._new_room(key, wall) if stored is None else self._bring_back(stored, wall)
+        room = self._new_room(key, wall, first_start) if stored is None else self._bring_back(stored, wall)
         self._rooms[key] = room
         return room
 
@@ -95,9 +111,10 @@ class Rooms:
             )
         self._unload(min(unwatched, key=lambda room: room.seen_at))
 
-    def _new_room(self, key: str, wall: float) -> Room:
-        start = self.first_start
+    def _new_room(self, key: str, wall: float, first_start: Start | None = None) -> Room:
+        start = first_start or self.first_start
         room = Room(key, start, self._start_run(start), self.limits, wall=wall, seen_at=wall)
+        room.number = self._take_number()
         self._keep(room, lambda: self.store.begin(room.stored()))
         return room
 
@@ -110,7 +127,15 @@ class Rooms:
             room.notice = str(problem)
             return room
         room = Room(stored.key, stored.start, run, self.limits, wall=wall, seen_at=wall, speed=stored.speed)
-        room.replay = Replay(deque(stored.commands), stored.events, stored.now_us, stored.playing)
+        room.number = self._take_number()
+        room.branches = Branches(stored.branches, stored.branch)
+        for number, commands in stored.commands.items():
+            room.branches.own[number] = list(commands)
+        present = room.branches.present
+        slices = play_again(
+            run, room.commands(), present.now_us, present.events, self.limits.queue_events_per_slice
+        )
+        room.replay = Replay(slices, stored.playing)
         room.playing = False
         return room
 
@@ -130,9 +155,13 @@ class Rooms:
         with self._lock:
             room = self._caught_up(connection)
             accepted = room.command(text)
-            position = room.commands_count
-            self._keep(room, lambda: self.store.add(room.key, position, accepted))
+            self._keep_command(room, accepted)
             return self._urgent(room)
+
+    def _keep_command(self, room: Room, accepted: StoredCommand) -> None:
+        number = room.branches.shown
+        position = len(room.branches.own[number])
+        self._keep(room, lambda: self.store.add(room.key, number, position, accepted))
 
     def playback(self, connection: str, request: PlaybackRequest) -> list[Delivery]:
         """Play, pause, step, or change the speed. Raises `CommandRefused`."""
@@ -147,6 +176,8 @@ class Rooms:
                     room.pause()
                 case "step":
                     room.step()
+                case "skip" | "dwell":
+                    room.skips_idle = request.action == "skip"
             room.speed = room.speed if request.speed is None else request.speed
             self._note(room)
             return self._urgent(room)
@@ -155,17 +186,62 @@ class Rooms:
         """A new run in the same room, playing, at the same speed. Raises `CommandRefused`."""
         with self._lock:
             old = self.spend(connection)
-            wall = self._clock()
-            start = Start(request.seed, dict(request.settings or {}), request.scenario)
-            room = Room(old.key, start, self._start_run(start), self.limits, wall=wall, seen_at=wall)
-            room.speed = old.speed
-            room.tabs = old.tabs
-            for tab in room.tabs.values():
-                tab.needs_keyframe = True
-                self._watching[tab.connection] = room
-            self._rooms[room.key] = room
-            self._keep(room, lambda: self.store.begin(room.stored()))
+            file = old.start.file if request.scenario == OWN else None
+            start = Start(
+                request.seed, dict(request.settings or {}), request.scenario, file=file,
+                lanes=[dict(own) for own in request.lanes or ()],
+            )  # fmt: skip
+            return self._urgent(self._begin(old, start))
+
+    def begin(self, connection: str, start: Start) -> list[Delivery]:
+        """The same with whatever a run can begin with. Raises `CommandRefused`."""
+        with self._lock:
+            return self._urgent(self._begin(self.spend(connection), start))
+
+    def lesson(self, connection: str, request: LessonRequest) -> list[Delivery]:
+        """What a learner does in a lesson: a new run, a line for the present one, or both.
+
+        Raises `CommandRefused`."""
+        with self._lock:
+            if self._plan_lesson is None:
+                raise CommandRefused("This server has no lessons.")
+            room = self._caught_up(connection)
+            if room.replay is not None:
+                if request.action == "open" and request.lesson == room.start.lesson:
+                    return []  # It comes back to where its learner was.
+                room.check_ready()
+            plan = self._plan_lesson(request, room.run)
+            if plan.leaves or plan.start is not None:
+                room = self._begin(room, plan.start or self.first_start)
+            if plan.speed is not None:
+                room.speed = plan.speed
+            if plan.line is not None:
+                self._keep_command(room, room.command(plan.line))
             return self._urgent(room)
+
+    def _begin(self, old: Room, start: Start) -> Room:
+        """A new run in the place of an old one."""
+        wall = self._clock()
+        room = Room(old.key, start, self._start_run(start), self.limits, wall=wall, seen_at=wall)
+        room.number = self._take_number()
+        room.speed, room.skips_idle = old.speed, old.skips_idle
+        room.tabs = old.tabs
+        for tab in room.tabs.values():
+            tab.needs_keyframe = True
+            self._watching[tab.connection] = room
+        self._rooms[room.key] = room
+        self._keep(room, lambda: self.store.begin(room.stored()))
+        return room
+
+    def look(self, key: str) -> Room:
+        """A room that somebody is in. Raises `CommandRefused` when it is not to be had now."""
+        with self._lock:
+            room = self._rooms.get(key)
+            if room is None or not room.tabs:
+                raise CommandRefused("This room is open in no tab. Open the playground first.")
+            if room.replay is not None:
+                raise CommandRefused("This room is being brought back. Try again in a moment.")
+            return room
 
     def resync(self, connection: str) -> list[Delivery]:
         """The connection wants a keyframe. Raises `CommandRefused`."""
@@ -173,6 +249,102 @@ class Rooms:
             room = self._caught_up(connection)
             room.tabs[connection].needs_keyframe = True
             return self._urgent(room)
+
+    # --- branches and the past ---
+
+    def branch(self, connection: str, request: BranchRequest) -> Generator[None, None, list[Delivery]]:
+        """Continue the run as it was at a moment of its past. Nothing of what came after is lost: that is
+        the branch which is left. Raises `CommandRefused`; then nothing has changed."""
+        with self._lock:
+            room = self._caught_up(connection)
+            room.check_ready()
+            self._check_length(room)
+            room.branches.check_room_for_one()
+            if request.at_us > room.run.now_us:
+                raise CommandRefused("That moment is still to come: a branch begins now or in the past.")
+            commands = [each for each in room.commands() if each.at_us <= request.at_us]
+            number = room.number
+        run = yield from self._played(room.start, commands, request.at_us)
+        with self._lock:
+            self._check_unchanged(room, number)
+            if request.text is not None:
+                run.command(request.text)
+            room.stored()  # Notes how far the branch that is left has come.
+            self._note(room)
+            room.branches.add(request.text, request.at_us)
+            room.take_run(run, room.branches, self._take_number())
+            self._note(room)
+            if request.text is not None:
+                accepted = StoredCommand(request.at_us, request.text)
+                room.branches.own[room.branches.shown].append(accepted)
+                room.commands_count += 1
+                self._keep_command(room, accepted)
+            return self._urgent(room)
+
+    def enter(self, connection: str, request: EnterRequest) -> Generator[None, None, list[Delivery]]:
+        """Go to where another branch was left. Raises `CommandRefused`."""
+        with self._lock:
+            room = self._caught_up(connection)
+            if room.replay is not None:
+                room.check_ready()
+            branch = room.branches.find(request.branch)
+            number = room.number
+            self._note(room)
+            commands = room.branches.commands(branch.number)
+        run = yield from self._played(room.start, commands, branch.now_us, branch.events)
+        with self._lock:
+            self._check_unchanged(room, number)
+            room.branches.shown = branch.number
+            room.take_run(run, room.branches, self._take_number())
+            self._note(room)
+            return self._urgent(room)
+
+    def history(self, key: str) -> Generator[None, None, dict[str, Any] | None]:
+        """What has happened in a room so far, as its pages fold it: the document before the first step,
+        and the steps. `None` when there is no such room. Raises `CommandRefused` for too long a run."""
+        with self._lock:
+            room = self._rooms.get(key)
+            if room is None or room.replay is not None:
+                return None
+            self._check_length(room)
+            commands, events, now_us = room.commands(), room.run.event_count, room.run.now_us
+            start, number = room.start, room.number
+        run = self._start_run(start)
+        older: list[StepFrame] = []
+        steps: list[StepFrame] = []
+        before_older = before_steps = run.blank_state()
+        slices = play_again(run, commands, now_us, events, self.limits.queue_events_per_slice)
+        for _ in slices:
+            steps += map(step_frame, run.take_steps())
+            if len(steps) >= self.limits.history_steps:
+                before_older, before_steps = before_steps, deepcopy(dict(run.state))
+                older, steps = steps, []  # What is older still is left out.
+            yield
+        steps += map(step_frame, run.take_steps())
+        return {"run": number, "state": before_older, "steps": older + steps}
+
+    def _played(
+        self, start: Start, commands: Sequence[StoredCommand], until_us: int, events: int | None = None
+    ) -> Generator[None, None, RunView]:
+        """Another run that takes the same course."""
+        run = self._start_run(start)
+        yield from play_again(run, commands, until_us, events, self.limits.queue_events_per_slice)
+        return run
+
+    def _check_length(self, room: Room) -> None:
+        if room.run.event_count > self.limits.branch_events_max:
+            raise CommandRefused(
+                f"This run has had more than {self.limits.branch_events_max:,} events: too many to go back "
+                "in it. Start a new run to go on."
+            )
+
+    def _check_unchanged(self, room: Room, number: int) -> None:
+        if self._rooms.get(room.key) is not room or room.number != number:
+            raise CommandRefused("Another run was begun in this room meanwhile.")
+
+    def _take_number(self) -> int:
+        self._number += 1
+        return self._number
 
     def _caught_up(self, connection: str) -> Room:
         """The connection's room, played up to this moment: a click lands when it was made."""

@@ -28,12 +28,14 @@ from server.language import (
     print_command,
     print_value,
 )
-from server.narration import Narrator
+from server.narration import Narrator, Telling, describe
 from server.picture import Patch, Picture
 from server.scenario import Scenario, ScriptPlayer, load_scenario
 
 LEDGER_LINES = 100
 """How many writes a ledger shows."""
+CHAIN_MAX = 100
+"""How far back an event is explained."""
 END_US = 24 * 3600 * 1_000_000
 """Nothing is played beyond a day of virtual time."""
 
@@ -48,8 +50,9 @@ class Step:
     cause: int | None
     patches: list[Patch]
     text: str | None
-    precise: str | None
     tone: str | None
+    lane: str | None = None
+    """In a comparison: the run that it happened in."""
 
 
 class Watcher(Protocol):
@@ -81,6 +84,8 @@ class Run:
         self._watched: list[Watcher] = []
         self._verdicts: dict[str, Verdict] | None = None
         self._steps: list[Step] = []
+        self._tellings: dict[int, Telling] = {}
+        """By event: how it was told, for those that were."""
         self._seen = 0
         self._watch_new_events()
         self.script = ScriptPlayer(self, self.scenario.script)
@@ -96,6 +101,11 @@ class Run:
     def event_count(self) -> int:
         """How many events the run has had."""
         return len(self.simulation.trace)
+
+    @property
+    def told_count(self) -> int:
+        """How many of them were told."""
+        return len(self._tellings)
 
     def next_at_us(self) -> int | None:
         """When the next thing is due in the cluster."""
@@ -197,6 +207,29 @@ class Run:
             for finding in self.judges.evidence(promise)
         ]
 
+    def why(self, sequence: int) -> list[dict[str, Any]]:
+        """The chain of causes that ends with an event, from the command or timer that began it on; each
+        in plain and in precise words. Raises `CommandRefused` when there is no such event."""
+        trace = self.simulation.trace
+        if sequence >= len(trace):
+            raise CommandRefused(f"There is no event {sequence} yet; the newest is {len(trace) - 1}.")
+        chain: list[dict[str, Any]] = []
+        each: int | None = sequence
+        while each is not None and len(chain) < CHAIN_MAX:
+            event = trace[each]
+            told = self._tellings.get(each) or describe(event)
+            if isinstance(event, CommandAccepted):
+                said = f"Somebody gave the command: {print_command(event.command)}."
+                told = Telling(said, said, "info")
+            chain.append(
+                {
+                    "sequence": each, "at_us": event.at_us, "name": event.name,
+                    "plain": told.plain, "precise": told.precise,
+                }
+            )  # fmt: skip
+            each = event.cause
+        return chain[::-1]
+
     # --- watching -----------------------------------------------------------------------------------
 
     def take_steps(self) -> list[Step]:
@@ -221,11 +254,14 @@ class Run:
         said = _broken(findings)
         if said:
             text, tone = f"{text} {said}" if text else said, "bad"
+        if text is not None:
+            precise = f"{telling.precise} {said}".strip() if telling else said
+            self._tellings[event.sequence] = Telling(text, precise, tone or "info")
         patches += self._amendments(event, findings)
         self._steps.append(
             Step(
                 event.sequence, event.at_us, event.name, event.cause, patches,
-                text, telling.precise if telling else None, tone,
+                text, tone,
             )
         )  # fmt: skip
 

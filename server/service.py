@@ -5,15 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from server import language, resources
 from server.cluster.commands import CommandRefused
 from server.cluster.settings import NODE_LETTERS, SETTINGS, Settings
+from server.compare import Lanes
+from server.exchange import SHARING, own_scenario
+from server.lessons.library import Library
+from server.lessons.play import LessonPlay
+from server.lessons.requests import Plan, plan
 from server.play import Play
+from server.protocol import LessonRequest
+from server.room import RunView
 from server.rooms import Rooms
-from server.scenario import Scenario, load_scenario
-from server.store import Start, Store
+from server.scenario import Scenario
+from server.store import OWN, Start, Store
 from server.web import Catalogue
 
 FIRST_SCENARIO = "living-cluster"
@@ -22,28 +30,63 @@ FIRST_SCENARIO = "living-cluster"
 
 def open_rooms(store: Store) -> Rooms:
     """Rooms in which the runs of this program are played."""
-    return Rooms(start_play, store, time.time, first_start=Start(scenario=FIRST_SCENARIO))
+    return Rooms(
+        start_play, store, time.time, first_start=Start(scenario=FIRST_SCENARIO), plan_lesson=plan_lesson
+    )
+
+
+LESSON_FOLDERS: list[Path] = []
+"""Folders of lessons besides ours, such as a teacher's own; to be filled before anything is looked up."""
 
 
 @cache
+def library() -> Library:
+    """Lessons, interview questions and scenes: ours, then those of other folders."""
+    return Library([resources.folder("lessons"), *LESSON_FOLDERS])
+
+
 def scenarios() -> dict[str, Scenario]:
-    """Every scenario that comes with the program, by the name of its file; a number in front of the
-    name only gives the order.
-
-    Raises `CommandRefused` for a file that cannot be read: it is ours, so a test sees it first."""
-    files = sorted(resources.folder("lessons").glob("scenes/*.yaml"))
-    return {path.stem.lstrip("0123456789").lstrip("-"): load_scenario(path) for path in files}
+    """Every scenario there is, by the name of its file; a number in front of the name only gives the
+    order. A file that cannot be read is left out, and named by the library."""
+    return library().scenarios
 
 
-def start_play(start: Start) -> Play:
+def start_play(start: Start) -> RunView:
     """The run that a start describes. Raises `CommandRefused` when there is no such run."""
+    if start.lanes:
+        return Lanes(start, start_one)
+    return start_one(start)
+
+
+def start_one(start: Start) -> Play:
+    """A run that is not a comparison. Raises `CommandRefused` when there is no such run."""
+    if start.lesson is not None:
+        return start_lesson(start, start.lesson)
     if start.scenario is None:
         return Play(start, None)
+    if start.scenario == OWN:
+        if start.file is None:
+            raise CommandRefused("This run did not begin with a scenario of yours.")
+        return Play(start, own_scenario(start.file))
     scenario = scenarios().get(start.scenario)
     if scenario is None:
         known = ", ".join(scenarios()) or "none"
         raise CommandRefused(f"There is no scenario called {start.scenario}. There are: {known}.")
     return Play(start, scenario)
+
+
+def start_lesson(start: Start, name: str) -> LessonPlay:
+    """The run of a lesson's step. Raises `CommandRefused` when there is no such lesson or step."""
+    lesson = library().find(name)
+    step = lesson.steps[0] if start.step is None else lesson.step(start.step)
+    if step is None:
+        raise CommandRefused(f"The lesson {name} has no step {start.step} any more.")
+    return LessonPlay(start, lesson, step, library())
+
+
+def plan_lesson(request: LessonRequest, run: RunView) -> Plan:
+    """What a learner's message means for his room. Raises `CommandRefused` when it does not fit."""
+    return plan(library(), request, run)
 
 
 def list_scenarios() -> list[dict[str, Any]]:
@@ -85,5 +128,11 @@ def complete(text: str, nodes: Sequence[str], clients: Sequence[str]) -> tuple[l
     return list(completion.words), completion.hint
 
 
-CATALOGUE = Catalogue(list_scenarios, describe_language, complete)
+CATALOGUE = Catalogue(
+    list_scenarios,
+    describe_language,
+    complete,
+    sharing=SHARING,
+    library=library,
+)
 """What the pages look up."""

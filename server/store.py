@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import secrets
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE secret (value BLOB NOT NULL);
@@ -25,22 +25,36 @@ CREATE TABLE room (
     start TEXT NOT NULL,
     speed REAL NOT NULL,
     playing INTEGER NOT NULL,
+    seen_at REAL NOT NULL,
+    branch INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE branch (
+    room TEXT NOT NULL REFERENCES room (key) ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    parent INTEGER,
+    at_us INTEGER NOT NULL,
     events INTEGER NOT NULL,
     now_us INTEGER NOT NULL,
-    seen_at REAL NOT NULL
+    PRIMARY KEY (room, number)
 ) WITHOUT ROWID;
 CREATE TABLE command (
     room TEXT NOT NULL REFERENCES room (key) ON DELETE CASCADE,
+    branch INTEGER NOT NULL,
     position INTEGER NOT NULL,
     at_us INTEGER NOT NULL,
     text TEXT NOT NULL,
-    PRIMARY KEY (room, position)
+    PRIMARY KEY (room, branch, position)
 ) WITHOUT ROWID;
 """
 
 
 class StoreUnusable(Exception):
     """The data folder cannot be used. The text is a sentence for the person who runs the server."""
+
+
+OWN = "own"
+"""Names, in place of a scenario that comes with the program, the one that the visitor brought."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +72,10 @@ class Start:
     """… where it is not the step itself: an experiment of its own, what refutes an answer, a sentence …"""
     memory: dict[str, Any] = field(default_factory=dict)
     """… and what the learner has done in it so far."""
+    lanes: list[dict[str, str | int | bool]] = field(default_factory=list)
+    """For a comparison: the settings of each run, on top of `settings`."""
+    file: str | None = None
+    """The text of the scenario that a visitor brought, as a file or in a link; `scenario` is then `OWN`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +87,21 @@ class StoredCommand:
 
 
 @dataclass(slots=True)
+class Branch:
+    """One way in which a run was continued."""
+
+    number: int
+    name: str
+    parent: int | None
+    """The branch it left, and …"""
+    at_us: int = 0
+    """… at which virtual time."""
+    events: int = 0
+    """Events the run had when it was last noted; at least those the commands imply."""
+    now_us: int = 0
+
+
+@dataclass(slots=True)
 class StoredRoom:
     """Everything needed to bring a room back."""
 
@@ -76,12 +109,13 @@ class StoredRoom:
     start: Start
     speed: float
     playing: bool
-    events: int
-    """Events the run had when it was last noted; at least those the commands imply."""
-    now_us: int
     seen_at: float
     """Wall time at which a tab was last connected."""
-    commands: Sequence[StoredCommand] = ()
+    branches: Sequence[Branch]
+    branch: int
+    """The number of the branch that is shown."""
+    commands: Mapping[int, Sequence[StoredCommand]] = field(default_factory=dict)
+    """By branch, what was commanded on it."""
 
 
 class Store:
@@ -115,7 +149,13 @@ class Store:
         execute("PRAGMA synchronous = NORMAL")
         execute("PRAGMA foreign_keys = ON")
         (version,) = execute("PRAGMA user_version").fetchone()
-        if version == 0:
+        if 0 < version < _SCHEMA_VERSION:
+            # Rooms last a day; those of an older version begin anew.
+            for table in ("command", "room"):
+                execute(f"DROP TABLE IF EXISTS {table}")
+            schema = _SCHEMA.replace("CREATE TABLE secret (value BLOB NOT NULL);", "")
+            self._database.executescript(f"BEGIN; {schema} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;")
+        elif version == 0:
             self._database.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;")
         elif version != _SCHEMA_VERSION:
             raise sqlite3.DatabaseError("the file was written by another version of this program")
@@ -135,32 +175,38 @@ class Store:
             database.execute("BEGIN")
             database.execute("DELETE FROM room WHERE key = ?", (room.key,))
             database.execute(
-                "INSERT INTO room VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO room VALUES (?, ?, ?, ?, ?, ?)",
                 (
-                    room.key,
-                    json.dumps(asdict(room.start)),
-                    room.speed,
-                    room.playing,
-                    room.events,
-                    room.now_us,
-                    room.seen_at,
+                    room.key, json.dumps(asdict(room.start)), room.speed, room.playing, room.seen_at,
+                    room.branch,
                 ),
-            )
+            )  # fmt: skip
+            for branch in room.branches:
+                self._put_branch(room.key, branch)
 
-    def add(self, key: str, position: int, command: StoredCommand) -> None:
-        """Store one accepted command, the `position`-th of its run."""
-        row = (key, position, command.at_us, command.text)
+    def add(self, key: str, branch: int, position: int, command: StoredCommand) -> None:
+        """Store one accepted command, the `position`-th of its branch."""
+        row = (key, branch, position, command.at_us, command.text)
         with self._guarded():
-            self._database.execute("INSERT INTO command VALUES (?, ?, ?, ?)", row)
+            self._database.execute("INSERT INTO command VALUES (?, ?, ?, ?, ?)", row)
 
     def note(self, room: StoredRoom) -> None:
         """Store how far the room has come and how it is played; its commands are stored already."""
-        row = (room.speed, room.playing, room.events, room.now_us, room.seen_at, room.key)
-        with self._guarded():
-            self._database.execute(
-                "UPDATE room SET speed = ?, playing = ?, events = ?, now_us = ?, seen_at = ? WHERE key = ?",
-                row,
+        row = (room.speed, room.playing, room.seen_at, room.branch, room.key)
+        with self._guarded(), self._database as database:
+            database.execute("BEGIN")
+            database.execute(
+                "UPDATE room SET speed = ?, playing = ?, seen_at = ?, branch = ? WHERE key = ?", row
             )
+            for branch in room.branches:
+                if branch.number == room.branch:
+                    self._put_branch(room.key, branch)
+
+    def _put_branch(self, key: str, branch: Branch) -> None:
+        row = (
+            key, branch.number, branch.name, branch.parent, branch.at_us, branch.events, branch.now_us,
+        )  # fmt: skip
+        self._database.execute("INSERT OR REPLACE INTO branch VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
     def load(self, key: str) -> StoredRoom | None:
         """The stored room, or `None`."""
@@ -168,25 +214,28 @@ class Store:
             row = self._database.execute("SELECT * FROM room WHERE key = ?", (key,)).fetchone()
             if row is None:
                 return None
-            commands = self._database.execute(
-                "SELECT at_us, text FROM command WHERE room = ? ORDER BY position", (key,)
+            branches = self._database.execute(
+                "SELECT number, name, parent, at_us, events, now_us FROM branch WHERE room = ? "
+                "ORDER BY number",
+                (key,),
             ).fetchall()
-        _, start, speed, playing, events, now_us, seen_at = row
+            commands = self._database.execute(
+                "SELECT branch, at_us, text FROM command WHERE room = ? ORDER BY branch, position", (key,)
+            ).fetchall()
+        _, start, speed, playing, seen_at, shown = row
+        by_branch: dict[int, list[StoredCommand]] = {}
+        for branch, at_us, text in commands:
+            by_branch.setdefault(branch, []).append(StoredCommand(at_us, text))
         return StoredRoom(
             key=key,
             start=Start(**json.loads(start)),
             speed=speed,
             playing=bool(playing),
-            events=events,
-            now_us=now_us,
             seen_at=seen_at,
-            commands=[StoredCommand(at_us, text) for at_us, text in commands],
+            branches=[Branch(*branch) for branch in branches],
+            branch=shown,
+            commands=by_branch,
         )
-
-    def truncate(self, key: str, position: int) -> None:
-        """Forget the room's commands from `position` on."""
-        with self._guarded():
-            self._database.execute("DELETE FROM command WHERE room = ? AND position >= ?", (key, position))
 
     def forget_unseen_since(self, wall: float) -> int:
         """Forget every room whose last tab left before `wall`; answers how many."""

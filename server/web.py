@@ -9,14 +9,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import itertools
 import logging
 import mimetypes
 import re
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import flask
 from engineio.payload import Payload
@@ -28,23 +29,37 @@ from socketio.packet import EVENT, Packet
 from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.security import safe_join
 
-from server import protocol, resources
+from server import protocol, resources, web_lessons, web_sharing
 from server.cluster.commands import CommandRefused
+from server.lessons.library import Library
 from server.protocol import Answer
 from server.room import Delivery
 from server.rooms import Rooms
+from server.store import Start
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 log = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 COOKIE = "room"
+COMPARING = "compare"
+"""What the comparison's page says of itself: it watches a room of its own beside the visitor's first."""
+FIRST_COMPARISON = Start(
+    scenario="living-cluster",
+    lanes=[{"replication": "async"}, {"replication": "quorum"}, {"replication": "sync"}],
+)
+"""What a visitor finds there."""
 COOKIE_SECONDS = 30 * 24 * 3600
 MESSAGE_BYTES_MAX = 64 * 1024
+BYTES_MAX = {"/scenario": web_sharing.FILE_BYTES_MAX + 1}
+"""Where a request may be larger: one byte more than a file, so that a file that is too large is told so."""
 PACKETS_PER_POST_MAX = 128
 """Clicks that a browser without WebSocket may gather into one request."""
 TICK_SECONDS = 0.05
+LOOK_TICKS = 20
+"""After so many ticks the lessons' files are looked at again."""
 YEAR_SECONDS = 365 * 24 * 3600
 COMPRESSED = [
     "application/json",
@@ -68,6 +83,10 @@ class Catalogue:
     complete: Callable[[str, Sequence[str], Sequence[str]], tuple[list[str], str]]
     """The words that could follow a beginning of a command, and a hint; the run's nodes and clients say
     which of these to offer."""
+    library: Callable[[], Library] | None = None
+    """Lessons and interview questions."""
+    sharing: web_sharing.Sharing | None = None
+    """How runs are given away and taken in."""
 
 
 def create_app(rooms: Rooms, catalogue: Catalogue, *, async_mode: str = "threading") -> flask.Flask:
@@ -81,12 +100,16 @@ def create_app(rooms: Rooms, catalogue: Catalogue, *, async_mode: str = "threadi
     app.config["COMPRESS_MIN_SIZE"] = 500
     app.config["MAX_CONTENT_LENGTH"] = MESSAGE_BYTES_MAX
     Compress(app)
-    _add_pages(app, rooms)
+    page = _add_pages(app, rooms)
     _add_data(app, rooms, catalogue)
+    if catalogue.library is not None:
+        web_lessons.add_routes(app, catalogue.library(), page, _kept_answer)
     _add_static(app)
     app.after_request(_add_headers)
     app.register_error_handler(HTTPException, _error_page)
     _add_sockets(app, rooms, catalogue, async_mode)
+    if catalogue.sharing is not None:
+        _add_sharing(app, rooms, catalogue.sharing)
     app.wsgi_app = Bounded(app.wsgi_app)  # type: ignore[method-assign]
     return app
 
@@ -114,6 +137,13 @@ def room_key(cookie: str | None, secret: bytes) -> str | None:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+def _visited(secret: bytes) -> str | None:
+    """The key of the room that a request is about. A page in another site's frame has no cookie here:
+    it says the token that it was given instead."""
+    request = flask.request
+    return room_key(request.headers.get(web_sharing.TOKEN_HEADER) or request.cookies.get(COOKIE), secret)
+
+
 def _signature(token: str, secret: bytes) -> str:
     digest = hmac.digest(secret, token.encode(), "sha256")
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
@@ -122,16 +152,17 @@ def _signature(token: str, secret: bytes) -> str:
 # --- pages ---------------------------------------------------------------------------------------
 
 
-def _add_pages(app: flask.Flask, rooms: Rooms) -> None:
+def _add_pages(app: flask.Flask, rooms: Rooms) -> Callable[..., flask.Response]:
+    """The pages that are not somebody else's; answers how a page for a visitor with a room is made."""
     secret = rooms.store.secret()
 
-    def page(template: str) -> flask.Response:
+    def page(template: str, **values: Any) -> flask.Response:
         request = flask.request
         cookie = request.cookies.get(COOKIE)
         is_known = room_key(cookie, secret) is not None
         if not is_known and request.headers.get("Sec-Fetch-Site") == "cross-site":
             return _arrive_again()
-        response = flask.make_response(flask.render_template(template))
+        response = flask.make_response(flask.render_template(template, **values))
         response.cache_control.private = True
         response.cache_control.no_cache = True
         response.set_cookie(
@@ -146,6 +177,8 @@ def _add_pages(app: flask.Flask, rooms: Rooms) -> None:
 
     app.add_url_rule("/", "home", lambda: page("home.html"))
     app.add_url_rule("/play", "play", lambda: page("play.html"))
+    app.add_url_rule("/compare", "compare", lambda: page("compare.html"))
+    return page
 
 
 def _arrive_again() -> flask.Response:
@@ -187,23 +220,25 @@ def _coded(response: flask.Response, code: int) -> flask.Response:
 
 def _add_headers(response: flask.Response) -> flask.Response:
     headers = response.headers
-    headers["Content-Security-Policy"] = _content_policy(flask.request.host)
+    framed_by = "*" if flask.request.endpoint == "embed" else "'none'"
+    headers["Content-Security-Policy"] = _content_policy(flask.request.host, framed_by)
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "same-origin"
     headers["Cross-Origin-Opener-Policy"] = "same-origin"
-    headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    is_for_frames = flask.request.endpoint == "embed"
+    headers["Cross-Origin-Resource-Policy"] = "cross-origin" if is_for_frames else "same-origin"
     headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
     return response
 
 
-def _content_policy(host: str) -> str:
+def _content_policy(host: str, framed_by: str) -> str:
     """Everything from here, nothing from elsewhere, no inline code."""
     # Older browsers do not count the own host's WebSocket as 'self'.
     sockets = f" ws://{host} wss://{host}" if PLAIN_HOST.fullmatch(host) else ""
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
         f"manifest-src 'self'; connect-src 'self'{sockets}; "
-        "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+        f"frame-ancestors {framed_by}; base-uri 'none'; form-action 'self'"
     )
 
 
@@ -211,14 +246,43 @@ def _content_policy(host: str) -> str:
 
 
 def _add_data(app: flask.Flask, rooms: Rooms, catalogue: Catalogue) -> None:
-    def answer(value: object) -> flask.Response:
-        response = flask.jsonify(value)
-        response.cache_control.no_cache = True
-        return _tagged(response)
-
+    answer = _kept_answer
     app.add_url_rule("/scenarios.json", "scenarios", lambda: answer(catalogue.scenarios()))
     app.add_url_rule("/language.json", "language", lambda: answer(catalogue.language()))
+    app.add_url_rule("/history.json", "history", lambda: _history(app, rooms))
     app.add_url_rule("/healthz", "healthz", lambda: {"ok": True, "rooms": rooms.count()})
+
+
+def _history(app: flask.Flask, rooms: Rooms) -> flask.Response:
+    """What has happened so far in the visitor's room."""
+    sockets = cast(Sockets, app.extensions["sockets"])
+    key = _visited(sockets.secret)
+    if key is not None and flask.request.args.get("page") == COMPARING:
+        key = f"{key}-{COMPARING}"
+    try:
+        history = sockets.in_turns(rooms.history(key)) if key is not None else None
+        if history is None:
+            raise CommandRefused(UNKNOWN_ROOM)
+    except CommandRefused as problem:
+        return _coded(flask.jsonify({"ok": False, "error": {"says": str(problem)}}), 409)
+    response = flask.jsonify(history)
+    response.cache_control.no_store = True
+    return response
+
+
+def _add_sharing(app: flask.Flask, rooms: Rooms, sharing: web_sharing.Sharing) -> None:
+    sockets = cast(Sockets, app.extensions["sockets"])
+    secret = sockets.secret
+    visit = web_sharing.Visit(
+        lambda: _visited(secret), lambda: new_token(secret), sockets.in_turns, sockets.deliver
+    )
+    web_sharing.add_routes(app, rooms, sharing, visit)
+
+
+def _kept_answer(value: object) -> flask.Response:
+    response = flask.jsonify(value)
+    response.cache_control.no_cache = True
+    return _tagged(response)
 
 
 def _tagged(response: flask.Response) -> flask.Response:
@@ -331,10 +395,11 @@ class Bounded:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         length = environ.get("CONTENT_LENGTH") or "0"
-        if length.isdecimal() and int(length) <= MESSAGE_BYTES_MAX:
+        bytes_max = BYTES_MAX.get(environ.get("PATH_INFO", ""), MESSAGE_BYTES_MAX)
+        if length.isdecimal() and int(length) <= bytes_max:
             return self.application(environ, start_response)
         start_response("413 Content Too Large", [("Content-Type", "text/plain"), ("Connection", "close")])
-        return [f"A request may have at most {MESSAGE_BYTES_MAX:,} bytes.\n".encode()]
+        return [f"A request may have at most {bytes_max:,} bytes.\n".encode()]
 
 
 def _add_sockets(app: flask.Flask, rooms: Rooms, catalogue: Catalogue, async_mode: str) -> None:
@@ -374,14 +439,19 @@ class Sockets:
         self.secret = rooms.store.secret()
 
     def connect(self, auth: object = None) -> None:
-        """A tab opens its socket: the cookie says which room it watches."""
-        del auth  # Whatever a client says of itself, only the cookie counts.
+        """A tab opens its socket: the cookie says which room it watches, or in another site's frame,
+        where there is none, the token that the page was given."""
+        token = auth.get("room") if isinstance(auth, dict) else None
         connection = _connection()
         try:
-            key = room_key(flask.request.cookies.get(COOKIE), self.secret)
+            cookie = token if isinstance(token, str) else flask.request.cookies.get(COOKIE)
+            key = room_key(cookie, self.secret)
             if key is None:
                 raise CommandRefused(UNKNOWN_ROOM)
-            self.deliver(self.rooms.open(key, connection))
+            first_start = None
+            if isinstance(auth, dict) and auth.get("page") == COMPARING:
+                key, first_start = f"{key}-{COMPARING}", FIRST_COMPARISON
+            self.deliver(self.rooms.open(key, connection, first_start))
         except CommandRefused as problem:
             says = {"says": str(problem)}
             self.socketio.emit("room.closed", says, to=connection)
@@ -410,6 +480,8 @@ class Sockets:
                 self.deliver(self.rooms.command(connection, request.text))
             case protocol.PlaybackRequest():
                 self.deliver(self.rooms.playback(connection, request))
+            case protocol.LessonRequest():
+                self.deliver(self.rooms.lesson(connection, request))
             case protocol.RestartRequest():
                 self.deliver(self.rooms.restart(connection, request))
             case protocol.ResyncRequest():
@@ -420,9 +492,38 @@ class Sockets:
                 answer["completions"], answer["hint"] = self.catalogue.complete(request.text, nodes, clients)
             case protocol.LedgerRequest():
                 answer["lines"] = self.rooms.spend(connection).run.ledger()
+            case protocol.WhyRequest():
+                answer["chain"] = self.rooms.spend(connection).run.why(request.sequence)
+            case protocol.BranchRequest():
+                self.deliver(self.in_turns(self.rooms.branch(connection, request)))
+            case protocol.EnterRequest():
+                self.deliver(self.in_turns(self.rooms.enter(connection, request)))
+            case protocol.OpenRequest():
+                self.deliver(self.rooms.begin(connection, self.sharing().open_link(request.link)))
+            case protocol.ShareRequest():
+                run = self.rooms.spend(connection).run
+                try:
+                    answer["link"], answer["says"] = self.sharing().share(run)
+                except CommandRefused as problem:
+                    answer["says"] = str(problem)
             case protocol.EvidenceRequest():
                 answer["findings"] = self.rooms.spend(connection).run.evidence(request.promise)
         return answer
+
+    def in_turns(self, work: Generator[None, None, Result]) -> Result:
+        """Do long work a slice at a time, so that everybody else gets their turn."""
+        while True:
+            try:
+                next(work)
+            except StopIteration as end:
+                return cast(Result, end.value)
+            self.socketio.sleep(0)
+
+    def sharing(self) -> web_sharing.Sharing:
+        """How runs are given away here. Raises `CommandRefused` when they are not."""
+        if self.catalogue.sharing is None:
+            raise CommandRefused("Runs cannot be shared here.")
+        return self.catalogue.sharing
 
     def failed(self, problem: Exception) -> Answer:
         """A fault of ours while handling a message: told apart from a refusal, and logged."""
@@ -442,8 +543,10 @@ class Sockets:
 
     def play(self) -> None:
         """Tick all rooms for ever: the one background task."""
-        while True:
+        for count in itertools.count():
             self.tick()
+            if count % LOOK_TICKS == 0 and self.catalogue.library is not None:
+                web_lessons.watch(self.catalogue.library())
             self.socketio.sleep(TICK_SECONDS)
 
     def tick(self) -> None:

@@ -37,6 +37,13 @@ def add_routes(app: flask.Flask, library: Library, page: Page, answer: Answer) -
         library.refresh()
         return answer({"misconceptions": documents.misconceptions(library)})
 
+    def glossary_page() -> flask.Response:
+        library.refresh()
+        return page(
+            "glossary.html", terms=documents.glossary(library), beliefs=documents.misconceptions(library)
+        )
+
+    app.add_url_rule("/glossary", "glossary", glossary_page)
     app.add_url_rule("/glossary.json", "glossary_data", glossary)
     app.add_url_rule("/misconceptions.json", "misconceptions_data", misconceptions)
 
@@ -68,7 +75,8 @@ def _add_kind(app: flask.Flask, library: Library, kind: str, page: Page, answer:
         template = "lesson.html" if kind == "lesson" else "interview_question.html"
         asked = flask.request.args.get("step", "")
         step = asked if lesson.step(asked) is not None else None
-        return page(template, lesson=documents.document(library, lesson), step=step)
+        count = len(library.shelf(kind))
+        return page(template, lesson=documents.document(library, lesson), step=step, count=count)
 
     def print_page(name: str) -> flask.Response:
         return page("lesson_print.html", lesson=documents.document(library, find(name)))

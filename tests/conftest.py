@@ -31,6 +31,7 @@ class FakeStep:
     text: str | None
     cause: int | None = None
     tone: str | None = None
+    lane: str | None = None
     patches: list[Any] = field(default_factory=list)
 
 
@@ -51,6 +52,7 @@ class FakeRun:
         self.script_done = 0
         self.script_broken: list[int] = []
         self.notice: str | None = None
+        self.lesson: dict[str, Any] | None = None
         self.now_us = 0
         self.steps: list[FakeStep] = []
         self.state: dict[str, Any] = {"beats": 0, "commands": []}
@@ -61,6 +63,16 @@ class FakeRun:
     @property
     def event_count(self) -> int:
         return len(self.steps)
+
+    @property
+    def told_count(self) -> int:
+        return len(self.steps)
+
+    def why(self, sequence: int) -> list[dict[str, Any]]:
+        return []
+
+    def blank_state(self) -> dict[str, Any]:
+        return {"beats": 0, "commands": []}
 
     def take_steps(self) -> list[FakeStep]:
         fresh, self._taken = self.steps[self._taken :], len(self.steps)

@@ -5,7 +5,8 @@ names, lists and times are put; `surroundings`, `replication` and `operations` e
 per kind of event that is told.
 """
 
+from server.narration.links import describe
 from server.narration.narrator import Narrator
 from server.narration.words import Telling
 
-__all__ = ["Narrator", "Telling"]
+__all__ = ["Narrator", "Telling", "describe"]

@@ -22,8 +22,11 @@ const NO_ANSWER = { says: "The server did not answer, so it is not known whether
  * @returns {Connection}
  */
 export function connect(listener) {
+  // In a frame of another site there is no cookie: the page was given a room of its own.
+  const { room: token, page } = document.body.dataset;
   // WebSocket first: it saves the polling round trips of a first load; polling is the fallback.
-  const socket = /** @type {ClientSocket} */ (client.io({ transports: ["websocket", "polling"], tryAllTransports: true, reconnectionDelay: 500, reconnectionDelayMax: 4000 }));
+  const auth = token === undefined ? { page } : { room: token, page };
+  const socket = /** @type {ClientSocket} */ (client.io({ auth, transports: ["websocket", "polling"], tryAllTransports: true, reconnectionDelay: 500, reconnectionDelayMax: 4000 }));
   let isClosed = false;
 
   socket.on("connect", () => listener.status("open", ""));
@@ -60,6 +63,20 @@ export function connect(listener) {
     resync: () => void ask("resync", {}),
     ledger: () => ask("ledger", {}),
     evidence: (promise) => ask("evidence", { promise }),
+    why: (sequence) => ask("why", { sequence }),
+    lesson: (request) => ask("lesson", request),
+    open: (link) => ask("open", { link }),
+    share: () => ask("share", {}),
+    branch: (at_us, text) => ask("branch", text === undefined ? { at_us } : { at_us, text }),
+    enter: (branch) => ask("enter", { branch }),
+    async history() {
+      try {
+        const response = await fetch(`/history.json?page=${page}`, token === undefined ? {} : { headers: { "X-Room": token } });
+        return response.ok ? await response.json() : null;
+      } catch {
+        return null;
+      }
+    },
   };
 }
 

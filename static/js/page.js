@@ -7,9 +7,11 @@
 import { connect } from "./connection.js";
 import { Diagram } from "./diagram/diagram.js";
 import { Story } from "./panels/story.js";
-import { Clock, duration, leaderOf, replicaOf, Store } from "./store.js";
+import { Clock, duration, leaderOf, Playback, replicaOf, Store } from "./store.js";
 
 const TOAST_MS = 7000;
+/** The line of time has nothing to show before. */
+const TIMELINE_AFTER_MS = 1000;
 const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
 const store = new Store();
@@ -45,11 +47,36 @@ const page = {
   }),
   async send(...texts) {
     for (const text of texts) {
-      changeDue = true;
-      const answer = await page.connection.command(text);
-      if (!reported(answer)) return false;
+      if (!reported(await page.command(text))) return false;
     }
     return true;
+  },
+  command(text) {
+    changeDue = true;
+    // What is done in the past leaves what came after as it was: it begins a branch.
+    return store.viewUs === null ? page.connection.command(text) : page.connection.branch(store.viewUs, text);
+  },
+  get viewUs() {
+    return store.viewUs;
+  },
+  shownUs: () => store.shownUs,
+  shownState: () => store.state,
+  seek: (us) => playback.seek(us),
+  stepBy: (direction) => playback.stepBy(direction),
+  play: () => playback.play(),
+  pause: () => playback.pause(),
+  get isPlaying() {
+    return playback.isPlaying;
+  },
+  highlighted: null,
+  highlight(what) {
+    page.highlighted = what;
+    void import("./diagram/spotlight.js").then(({ light }) => light(store.state, what?.operation === undefined ? [] : [what.operation]));
+    if (what?.node !== undefined) page.selected = what.node;
+    refresh();
+  },
+  why(sequence) {
+    void import("./panels/why.js").then((module) => module.openWhy(page, sequence));
   },
   playback(action, speed) {
     void page.connection.playback(action, speed).then(reported);
@@ -84,6 +111,7 @@ const page = {
   },
 };
 
+const playback = new Playback(store, clock, page.connection, (answer) => reported(answer));
 const diagram = new Diagram(byId("diagram"), {
   redraw,
   choose(target, at, element) {
@@ -201,16 +229,16 @@ function redraw() {
 /** @param {number} atMs */
 function paint(atMs) {
   isPaintAsked = false;
-  const { state } = store;
-  if (state === null) return;
-  const timeUs = clock.read(atMs);
+  if (store.newest === null) return;
+  const timeUs = playback.read(atMs);
+  const state = /** @type {ClusterState} */ (store.state);
   diagram.draw(state, page.selected, timeUs);
   story.tick(timeUs, atMs);
   if (paintDue) {
     paintDue = false;
     performance.mark("painted");
   }
-  if (clock.isMoving) redraw();
+  if (page.isPlaying) redraw();
 }
 
 // --- keys -----------------------------------------------------------------------------------------
@@ -225,7 +253,10 @@ const focus = (/** @type {string} */ id) => () => {
 /** @type {(KeyHelp & { run: Record<string, (key: string) => void> })[]} */
 const KEYS = [
   { keys: "Space", says: "Play or pause the run", run: { " ": click("play") } },
-  { keys: ".", says: "Step to the next event", run: { ".": click("step") } },
+  { keys: ". or →", says: "Step to the next event", run: { ".": click("step"), ArrowRight: click("step") } },
+  { keys: ", or ←", says: "Step back to the event before", run: { ",": click("step-back"), ArrowLeft: click("step-back") } },
+  { keys: "[ and ]", says: "Go to the last or next election, crash, loss …", run: { "[": click("jump-back"), "]": click("jump-on") } },
+  { keys: "0", says: "Back to the newest moment", run: { 0: () => page.seek(null) } },
   { keys: "w", says: "Write: go to the value", run: { w: focus("value") } },
   { keys: "r", says: "Read the key", run: { r: () => void page.send(`read ${readKey()}`) } },
   { keys: "k", says: "Kill the chosen node, or the leader", run: { k: () => void page.send(`kill ${page.selected ?? "leader"}`) } },
@@ -233,11 +264,15 @@ const KEYS = [
   { keys: "Esc", says: "Leave a field, choose no node, close what is open", run: { Escape: () => page.select(null) } },
   { keys: "Ctrl K or /", says: "Type a command", run: { "/": () => page.open("palette") } },
   { keys: "t", says: "The diagram as a table, and back", run: { t: () => page.open("table") } },
-  { keys: "e", says: "List the events", run: { e: click("show-events") } },
+  { keys: "s", says: "The run as a space-time diagram", run: { s: click("tab-space-time") } },
+  { keys: "e", says: "List the events", run: { e: click("tab-events") } },
   { keys: "l", says: "The ledger: where every write went", run: { l: () => page.open("ledger") } },
   { keys: "d", says: "Dark or light", run: { d: click("switch-theme") } },
   { keys: "?", says: "This help", run: { "?": () => page.open("help") } },
 ];
+
+/** Keys that may be held down. */
+const REPEATED = [".", ",", "ArrowLeft", "ArrowRight", "[", "]"];
 
 /** @param {string} digit */
 function choose(digit) {
@@ -252,7 +287,13 @@ function readKey() {
 
 /** Whether keys without Ctrl do anything; remembered, because they get in the way of some. */
 const keysAreOn = {
-  get: () => localStorage.getItem("keys") !== "off",
+  get() {
+    try {
+      return localStorage.getItem("keys") !== "off";
+    } catch {
+      return true; // In a frame of another site there may be no storage.
+    }
+  },
   set: (/** @type {boolean} */ isOn) => localStorage.setItem("keys", isOn ? "on" : "off"),
 };
 
@@ -263,9 +304,11 @@ document.addEventListener("keydown", (event) => {
     page.open("palette");
     return;
   }
-  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat && event.key !== "." || !keysAreOn.get()) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat && !REPEATED.includes(event.key) || !keysAreOn.get()) return;
   if (event.key === "Escape" && target instanceof HTMLInputElement && !target.closest("dialog")) return target.blur();
   if (target.closest("input:not([type=radio]), textarea, select, dialog, [popover], [contenteditable]")) return;
+  // What is gone through by arrows keeps them.
+  if (event.key.startsWith("Arrow") && target.closest("input, [role=tab], [role=slider], [role=listbox], [role=grid], [tabindex]:not(main)")) return;
   // A button or link under the focus keeps its own Space; a radio keeps its own keys.
   if (event.key === " " && target.closest("button, a, summary, [role=button], input")) return;
   const run = KEYS.find((entry) => event.key in entry.run)?.run[event.key];
@@ -289,8 +332,28 @@ byId("switch-theme").addEventListener("click", () => {
 });
 prefersDark.addEventListener("change", showTheme);
 showTheme();
-byId("open-help").addEventListener("click", () => page.open("help"));
-byId("open-palette").addEventListener("click", () => page.open("palette"));
+document.getElementById("open-help")?.addEventListener("click", () => page.open("help"));
+document.getElementById("open-palette")?.addEventListener("click", () => page.open("palette"));
+document.getElementById("open-share")?.addEventListener("click", () => void import("./panels/share.js").then((module) => module.openShare(page)));
+if (location.search !== "" && document.body.dataset.page === "play") void import("./panels/opening.js").then((module) => module.openAddress(page));
+
+// The line of time is drawn once the cluster is on screen.
+setTimeout(() => void import("./panels/timeline.js").then((module) => panels.push(new module.Timeline(page))), TIMELINE_AFTER_MS);
+
+// The dock comes when one of its tabs is gone to.
+const dockTabs = byId("dock-tabs");
+/** @type {Promise<import("./dock/dock.js").Dock> | null} */
+let dock = null;
+const theDock = () => (dock ??= import("./dock/dock.js").then(({ Dock }) => {
+  const made = new Dock(page, dockTabs, byId("dock"));
+  panels.push(made);
+  return made;
+}));
+dockTabs?.addEventListener("focusin", () => void theDock(), { once: true });
+dockTabs?.addEventListener("click", (event) => {
+  const name = event.target instanceof Element ? event.target.closest("[role=tab]")?.getAttribute("data-tab") : null;
+  if (name) void theDock().then((made) => made.toggle(name));
+});
 
 // What stands for an operation explains itself from the first touch on.
 for (const kind of ["pointerover", "focusin"]) {
@@ -299,6 +362,8 @@ for (const kind of ["pointerover", "focusin"]) {
 
 // --- what this page has besides -------------------------------------------------------------------
 
-const { Panel } = document.body.dataset.page === "home" ? await import("./panels/home.js") : await import("./panels/controls.js");
+/** @type {Record<string, () => Promise<{ Panel: new (page: Page) => { change(): void } }>>} */
+const PANELS = { home: () => import("./panels/home.js"), lesson: () => import("./lessons/lesson.js"), embed: () => import("./panels/embed.js"), replay: () => import("./panels/replay.js") };
+const { Panel } = await (PANELS[document.body.dataset.page ?? ""] ?? (() => import("./panels/controls.js")))();
 panels.push(new Panel(page));
 refresh();

@@ -11,7 +11,8 @@
 const STEPS_PER_KEYFRAME = 250;
 /** Steps remembered before the oldest are forgotten. */
 const STEPS_MAX = 20_000;
-const TELLINGS_MAX = 300;
+/** Sentences given for a moment of the past. */
+const TELLINGS_SHOWN = 300;
 
 /**
  * A copy of `value` that this round of patches may change in place.
@@ -54,28 +55,76 @@ export function applyPatch(document, patch, fresh) {
   return root;
 }
 
-/** The run as it was sent, step by step. */
+/**
+ * What a step is on the line of time, for those that a person may want to go to.
+ * @param {Step} step @returns {Set<MarkKind>}
+ */
+export function marksOf({ name, patches }) {
+  /** @type {Set<MarkKind>} */
+  const kinds = new Set();
+  if (name in MARKS) kinds.add(MARKS[name]);
+  for (const [kind, path, value] of patches) {
+    if (kind !== "=") continue;
+    const holder = path[path[0] === "lanes" ? 2 : 0];
+    const last = path[path.length - 1];
+    if (holder === "operations" && last === "lost" && value === true) kinds.add("loss");
+    if (holder === "operations" && last === "stale" && value === true) kinds.add("stale");
+    if (holder === "verdicts" && /** @type {Verdict} */ (value)?.held === false) kinds.add("violation");
+  }
+  return kinds;
+}
+
+/** @type {Record<string, MarkKind>} the kind of event by its name, where the name alone decides */
+const MARKS = {
+  "election.started": "election",
+  "leader.started": "leader",
+  "node.killed": "crash",
+  "write.acknowledged": "ok",
+};
+
+/**
+ * The run as it was sent, step by step. `state` and `tellings` are those of the moment that is shown,
+ * which is the newest unless `view` was asked for an earlier one.
+ */
 export class Store {
   /** @type {ClusterState | null} the newest document */
-  state = null;
+  newest = null;
   nowUs = 0;
+  /** The past moment that is shown; null while the newest is. @type {number | null} */
+  viewUs = null;
+  /** Which run this is: another after a restart and on another branch. */
+  run = 0;
+  /** @type {Branch[]} */
+  branches = [];
+  /** The branch that is shown. */
+  branch = 1;
+  /** Whether stretches in which nothing is told are passed over. */
+  skipsIdle = false;
+  /** Whether `steps` begins with the first event. */
+  isComplete = false;
+  /** @type {Mark[]} what there is to go to, oldest first */
+  marks = [];
   isPlaying = false;
   speed = 1;
   /** The newest event applied; -1 before any. */
   sequence = -1;
   /** @type {Telling[]} what was told, oldest first */
-  tellings = [];
+  #told = [];
   /** @type {RunKeyframe["start"]} */
   start = { seed: 1, settings: {}, scenario: null };
   /** @type {Script | null} */
   script = null;
+  /** Progress in the lesson that the room is in. @type {LessonState | null} */
+  lesson = null;
   /** What the server says about the room, such as why it stands still; empty for nothing. */
   notice = "";
   /** @type {Step[]} */
   steps = [];
 
-  /** @type {{ position: number, at_us: number, state: ClusterState }[]} documents before `steps[position]` */
+  /** @type {{ position: number, state: ClusterState }[]} documents before `steps[position]` */
   #keyframes = [];
+  /** @type {{ position: number, state: ClusterState } | null} the document that was rebuilt last */
+  #rebuilt = null;
   #number = -1;
   /** @type {Set<() => void>} */
   #listeners = new Set();
@@ -85,21 +134,74 @@ export class Store {
     this.#listeners.add(listener);
   }
 
+  /** The document of the moment shown. */
+  get state() {
+    return this.viewUs === null ? this.newest : this.stateAt(this.viewUs);
+  }
+
+  /** The time of the moment shown. */
+  get shownUs() {
+    return this.viewUs ?? this.nowUs;
+  }
+
+  /** What was told by the moment shown, oldest first. */
+  get tellings() {
+    if (this.viewUs === null) return this.#told;
+    const end = firstAfter(this.#told, this.viewUs);
+    return this.#told.slice(Math.max(0, end - TELLINGS_SHOWN), end);
+  }
+
+  /** Shows a moment of the past, or with null the newest one. @param {number | null} us */
+  view(us) {
+    this.viewUs = us === null || us >= this.nowUs ? null : Math.max(us, this.earliestUs);
+    for (const listener of this.#listeners) listener();
+  }
+
   /** @param {RunKeyframe} keyframe */
   takeKeyframe(keyframe) {
-    const continues = keyframe.sequence === this.sequence && this.state !== null && keyframe.now_us >= this.nowUs;
+    const isSame = keyframe.run === this.run && this.newest !== null;
+    const continues = isSame && keyframe.sequence === this.sequence && keyframe.now_us >= this.nowUs;
     this.#number = keyframe.number;
-    this.state = keyframe.state;
+    this.newest = keyframe.state;
     this.sequence = keyframe.sequence;
     this.start = keyframe.start;
     this.script = keyframe.script;
     this.notice = keyframe.notice ?? "";
-    if (!continues) {
-      this.steps = [];
-      this.#keyframes = [{ position: 0, at_us: keyframe.now_us, state: keyframe.state }];
-      this.tellings = [...keyframe.recent];
-    }
+    this.lesson = keyframe.lesson ?? null;
+    this.run = keyframe.run;
+    this.branches = keyframe.branches;
+    this.branch = keyframe.branch;
+    if (!isSame) this.viewUs = null;
+    if (!continues) this.#beginAt(keyframe.state, keyframe.sequence < 0);
+    if (!continues) this.#told = [...keyframe.recent];
     this.#takeTime(keyframe);
+  }
+
+  /** Forgets all steps: `state` is what there is before the next one. @param {ClusterState} state @param {boolean} isComplete */
+  #beginAt(state, isComplete) {
+    this.steps = [];
+    this.marks = [];
+    this.isComplete = isComplete;
+    this.#keyframes = [{ position: 0, state }];
+    this.#rebuilt = null;
+  }
+
+  /**
+   * Adds what happened before the first step known.
+   * @param {RunHistory} history
+   * @returns {boolean} whether it is of this run and leaves no gap
+   */
+  takeHistory({ run, state, steps }) {
+    const known = this.steps;
+    const first = known.length > 0 ? known[0].sequence : this.sequence + 1;
+    const older = steps.filter((step) => step.sequence < first);
+    if (run !== this.run || (older[older.length - 1]?.sequence ?? -1) !== first - 1) return false;
+    const isComplete = (steps[0]?.sequence ?? 0) === 0;
+    this.#beginAt(state, isComplete);
+    this.#told = [];
+    this.newest = this.#fold(state, [...older, ...known]);
+    for (const listener of this.#listeners) listener();
+    return true;
   }
 
   /**
@@ -107,11 +209,13 @@ export class Store {
    * @returns {boolean} false when a frame before it is missing: ask for a keyframe
    */
   takeFrame(frame) {
-    if (this.state === null || frame.number !== this.#number + 1) return frame.number <= this.#number;
+    if (this.newest === null || frame.number !== this.#number + 1) return frame.number <= this.#number;
     this.#number = frame.number;
     this.notice = frame.notice ?? "";
+    if (frame.lesson !== undefined) this.lesson = frame.lesson;
     this.#tickScript(frame.script_done ?? 0, frame.script_broken ?? []);
-    this.#takeSteps(frame.steps);
+    this.newest = this.#fold(this.newest, frame.steps);
+    if (this.steps.length > STEPS_MAX) this.#forgetOldest();
     this.#takeTime(frame);
     return true;
   }
@@ -123,31 +227,34 @@ export class Store {
     this.script = { ...script, broken, lines: script.lines.map((line, position) => ({ ...line, done: position < done })) };
   }
 
-  /** @param {Step[]} steps */
-  #takeSteps(steps) {
-    let state = /** @type {ClusterState} */ (this.state);
+  /** The document after these steps, which become part of the history. @param {ClusterState} state @param {Step[]} steps */
+  #fold(state, steps) {
     let fresh = new Set();
     for (const step of steps) {
       for (const patch of step.patches) state = applyPatch(state, patch, fresh);
       this.steps.push(step);
       this.sequence = step.sequence;
-      if (step.text !== null) this.tellings.push(/** @type {Telling} */ (step));
+      if (step.text !== null) this.#told.push(/** @type {Telling} */ (step));
+      for (const kind of marksOf(step)) this.marks.push({ kind, at_us: step.at_us, sequence: step.sequence });
       if (this.steps.length - this.#keyframes[this.#keyframes.length - 1].position >= STEPS_PER_KEYFRAME) {
-        this.#keyframes.push({ position: this.steps.length, at_us: step.at_us, state });
+        this.#keyframes.push({ position: this.steps.length, state });
         fresh = new Set(); // The remembered document must not be changed in place.
       }
     }
-    this.state = state;
-    if (this.tellings.length > TELLINGS_MAX) this.tellings = this.tellings.slice(-TELLINGS_MAX);
-    if (this.steps.length > STEPS_MAX) this.#forgetOldest();
+    return state;
   }
 
   #forgetOldest() {
     const kept = this.#keyframes.findIndex((keyframe) => this.steps.length - keyframe.position <= STEPS_MAX / 2);
     if (kept <= 0) return;
     const dropped = this.#keyframes[kept].position;
+    const { at_us } = this.steps[dropped];
     this.steps = this.steps.slice(dropped);
+    this.marks = this.marks.filter((mark) => mark.at_us >= at_us);
+    this.#told = this.#told.filter((telling) => telling.at_us >= at_us);
     this.#keyframes = this.#keyframes.slice(kept).map((keyframe) => ({ ...keyframe, position: keyframe.position - dropped }));
+    this.#rebuilt = null;
+    this.isComplete = false;
   }
 
   /** @param {{ now_us: number, playing: boolean, speed: number }} frame */
@@ -160,7 +267,12 @@ export class Store {
 
   /** The earliest time that `stateAt` can rebuild. */
   get earliestUs() {
-    return this.#keyframes.length > 0 ? this.#keyframes[0].at_us : 0;
+    return this.isComplete ? 0 : (this.steps[0]?.at_us ?? this.nowUs);
+  }
+
+  /** How many of the steps had happened by a time. @param {number} timeUs */
+  positionAt(timeUs) {
+    return firstAfter(this.steps, timeUs);
   }
 
   /**
@@ -169,17 +281,36 @@ export class Store {
    * @returns {ClusterState | null}
    */
   stateAt(timeUs) {
-    if (timeUs >= this.nowUs || this.#keyframes.length === 0) return this.state;
+    if (timeUs >= this.nowUs || this.#keyframes.length === 0) return this.newest;
+    const end = this.positionAt(timeUs);
     let base = this.#keyframes[0];
-    for (const keyframe of this.#keyframes) if (keyframe.at_us <= timeUs) base = keyframe;
-    // Several events may share an instant, so the steps decide, not the keyframe's own time.
+    for (const keyframe of this.#keyframes) if (keyframe.position <= end) base = keyframe;
+    // Played on, most moments follow the one before them.
+    if (this.#rebuilt !== null && this.#rebuilt.position <= end && this.#rebuilt.position >= base.position) base = this.#rebuilt;
+    if (base.position === end) return base.state;
     let state = base.state;
     const fresh = new Set();
-    for (let position = base.position; position < this.steps.length && this.steps[position].at_us <= timeUs; position++) {
+    for (let position = base.position; position < end; position++) {
       for (const patch of this.steps[position].patches) state = applyPatch(state, patch, fresh);
     }
+    this.#rebuilt = { position: end, state };
     return state;
   }
+}
+
+/**
+ * The position of the first item after a time; items are in the order of their times.
+ * @param {{ at_us: number }[]} items @param {number} timeUs
+ */
+export function firstAfter(items, timeUs) {
+  let low = 0;
+  let high = items.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (items[middle].at_us <= timeUs) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** How far the shown time may stray from the server's before it jumps, in real milliseconds. */
@@ -231,6 +362,127 @@ export class Clock {
       this.#shownUs = Math.max(this.#shownUs, Math.min(onUs, targetUs + STRAY_MS_MAX * 1000 * this.#speed));
     }
     return this.#shownUs;
+  }
+}
+
+/** Nothing told for so long is an idle stretch. */
+const IDLE_US = 1_500_000;
+
+/** Time as a person commands it: the run as it goes on, or what is recorded of its past. */
+export class Playback {
+  #isReplaying = false;
+  #readAtMs = 0;
+  #isFetching = false;
+
+  /**
+   * @param {Store} store @param {Clock} clock @param {Connection} connection
+   * @param {(answer: Answer) => unknown} report tells a person what was refused
+   */
+  constructor(store, clock, connection, report) {
+    this.store = store;
+    this.clock = clock;
+    this.connection = connection;
+    this.report = report;
+  }
+
+  /** Whether time passes, recorded or live. */
+  get isPlaying() {
+    return this.store.viewUs === null ? this.store.isPlaying : this.#isReplaying;
+  }
+
+  play() {
+    if (this.store.viewUs === null) return this.#ask("play");
+    this.#readAtMs = performance.now();
+    this.#replay(true);
+  }
+
+  pause() {
+    if (this.store.viewUs === null) this.#ask("pause");
+    else this.#replay(false);
+  }
+
+  /** @param {boolean} isReplaying */
+  #replay(isReplaying) {
+    this.#isReplaying = isReplaying;
+    this.store.view(this.store.viewUs); // So that everybody shows it.
+  }
+
+  /** @param {"play" | "pause" | "step"} action */
+  #ask(action) {
+    void this.connection.playback(action).then(this.report);
+  }
+
+  /** Shows a past moment, or with null the newest one. @param {number | null} us */
+  seek(us) {
+    const { store } = this;
+    // The run waits while somebody looks at its past: nothing of it is missed.
+    if (us !== null && us < store.nowUs && store.viewUs === null && store.isPlaying) this.#ask("pause");
+    store.view(us);
+    if (us !== null) void this.#fetchHistory();
+  }
+
+  /** Goes to the next moment at which something was told, or to the one before. @param {1 | -1} direction */
+  stepBy(direction) {
+    if (direction > 0 && this.store.viewUs === null) return this.#ask("step");
+    this.#isReplaying = false;
+    if (direction > 0) this.seek(this.#nextTold(this.store.shownUs));
+    else void this.#stepBack();
+  }
+
+  async #stepBack() {
+    const { store } = this;
+    if (store.viewUs === null && store.isPlaying) this.#ask("pause");
+    if (this.#lastTold(store.shownUs) <= store.earliestUs) await this.#fetchHistory();
+    this.seek(this.#lastTold(store.shownUs));
+  }
+
+  /** @param {number} us @returns {number | null} */
+  #nextTold(us) {
+    const { steps } = this.store;
+    for (let position = firstAfter(steps, us); position < steps.length; position++) {
+      if (steps[position].text !== null) return steps[position].at_us;
+    }
+    return null;
+  }
+
+  /** @param {number} us */
+  #lastTold(us) {
+    const { steps } = this.store;
+    for (let position = firstAfter(steps, us - 1) - 1; position >= 0; position--) {
+      if (steps[position].text !== null) return steps[position].at_us;
+    }
+    return this.store.earliestUs;
+  }
+
+  /** The time to show at a frame; recorded time passes here. @param {number} atMs */
+  read(atMs) {
+    const { store } = this;
+    if (store.viewUs === null) return this.clock.read(atMs);
+    if (!this.#isReplaying) return store.viewUs;
+    const passedMs = Math.min(100, Math.max(0, atMs - this.#readAtMs));
+    this.#readAtMs = atMs;
+    store.view(this.#pastIdle(store.viewUs) + passedMs * 1000 * store.speed);
+    if (store.viewUs === null) {
+      this.#isReplaying = false;
+      this.#ask("play");
+    }
+    return store.shownUs;
+  }
+
+  /** Where to go on from: past a stretch in which nothing is told, when a person asked for that. @param {number} us */
+  #pastIdle(us) {
+    const toldUs = this.store.skipsIdle ? this.#nextTold(us) : null;
+    return toldUs !== null && toldUs - us > IDLE_US ? toldUs - IDLE_US / 2 : us;
+  }
+
+  /** Brings what happened before this page came. */
+  async #fetchHistory() {
+    const { store } = this;
+    if (this.#isFetching || store.isComplete || store.newest === null) return;
+    this.#isFetching = true;
+    const history = await this.connection.history();
+    this.#isFetching = false;
+    if (history !== null) store.takeHistory(history);
   }
 }
 

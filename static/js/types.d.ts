@@ -158,6 +158,8 @@ interface Step {
   patches: Patch[];
   text: string | null;
   tone: Tone | null;
+  /** In a comparison: the run that it happened in. */
+  lane?: string;
 }
 
 interface Telling {
@@ -188,6 +190,8 @@ interface Frame {
   script_done?: number;
   /** Which of them expected what did not come true, once there are such. */
   script_broken?: number[];
+  /** Progress in a lesson, when it changed. */
+  lesson?: LessonState | null;
 }
 
 /** Everything at one moment; what a page starts from. (`Keyframe` is taken by the DOM.) */
@@ -200,9 +204,116 @@ interface RunKeyframe {
   sequence: number;
   state: ClusterState;
   recent: Telling[];
-  start: { seed: number; settings: Record<string, SettingValue>; scenario: string | null };
+  start: { seed: number; settings: Record<string, SettingValue>; scenario: string | null; lanes?: Record<string, SettingValue>[] };
   script: Script | null;
   notice?: string;
+  /** Which run this is: another after a restart and on another branch. */
+  run: number;
+  branches: Branch[];
+  branch: number;
+  lesson?: LessonState | null;
+}
+
+/** What is being played for a learner. */
+interface LessonPlaying {
+  kind: "run" | "show" | "refute" | "sentence";
+  id: string;
+  lines: { text: string; done: boolean }[];
+}
+
+interface LessonGoal {
+  clauses: { id: string; text: string; held: boolean; broken: boolean }[];
+  held: number;
+  of: number;
+  reached: boolean;
+  late: boolean;
+  /** Whether the solution was played. */
+  shown: boolean;
+}
+
+type LessonAnswer = string | string[] | number;
+
+interface LessonResult {
+  /** The truth in words; null for what is not measured. */
+  measured: string | null;
+  right: boolean | null;
+  correct: string[];
+  says: string;
+  options: Record<string, { matched: boolean; why: string | null; misconception: string | null; show: boolean }>;
+}
+
+interface LessonQuestion {
+  answer: LessonAnswer | null;
+  open: boolean;
+  result: LessonResult | null;
+}
+
+/** A learner's progress in a lesson or an interview question. */
+interface LessonState {
+  id: string;
+  kind: "lesson" | "interview";
+  revision: string;
+  step: string;
+  goal: LessonGoal | null;
+  nudge: { id: string; says: string; misconception: string | null } | null;
+  hints: string[];
+  hints_left: number;
+  playing: LessonPlaying | null;
+  stopped: string | null;
+  /** Where the run is when it is not the step's own: `show:bet.none`, `run:crash`, `item:order`, `explore`. */
+  place: string | null;
+  runs: Record<string, "locked" | "ready" | "playing" | "done">;
+  questions: Record<string, LessonQuestion>;
+  explains: boolean[];
+  items: Record<string, boolean | null>;
+  done: string[];
+}
+
+interface LessonRequest {
+  action: "open" | "next" | "answer" | "run" | "hint" | "show" | "refute" | "sentence" | "restore" | "explore" | "leave";
+  lesson?: string;
+  step?: string;
+  question?: string;
+  answer?: LessonAnswer;
+  run?: string;
+  option?: string;
+  item?: string;
+}
+
+/** One way in which the run was continued. */
+interface Branch {
+  id: number;
+  name: string;
+  /** The branch it left, and when; null for the first. */
+  parent: number | null;
+  at_us: number;
+  /** How far it has come. */
+  now_us: number;
+}
+
+/** What happened before a page came: the document before `steps`, and these. */
+interface RunHistory {
+  run: number;
+  state: ClusterState;
+  steps: Step[];
+}
+
+type MarkKind = "election" | "leader" | "crash" | "ok" | "loss" | "stale" | "violation";
+
+/** A moment worth going to. */
+interface Mark {
+  kind: MarkKind;
+  at_us: number;
+  sequence: number;
+}
+
+/** One link of the chain from a cause to what a person asked about. */
+interface Reason {
+  sequence: number;
+  at_us: number;
+  name: string;
+  plain: string;
+  precise: string;
 }
 
 /** A refusal in words: what is wrong, where, and what would fit. */
@@ -221,6 +332,10 @@ interface Answer {
   /** The life lines of writes, newest first. */
   lines?: LifeLine[];
   findings?: Finding[];
+  /** The query of a link to the run; absent when it does not fit into one; and what it carries, or why not. */
+  link?: string;
+  says?: string;
+  chain?: Reason[];
 }
 
 /** A breach of a promise, and the operations that show it. */
@@ -271,17 +386,31 @@ interface StartOptions {
   seed?: number;
   settings?: Record<string, SettingValue>;
   scenario?: string;
+  /** For a comparison: the settings of each run. */
+  lanes?: Record<string, SettingValue>[];
 }
 
 /** The one way to talk to the server. */
 interface Connection {
   command(text: string): Promise<Answer>;
-  playback(action: "play" | "pause" | "step" | "speed", speed?: number): Promise<Answer>;
+  playback(action: "play" | "pause" | "step" | "speed" | "skip" | "dwell", speed?: number): Promise<Answer>;
   restart(options: StartOptions): Promise<Answer>;
   complete(text: string): Promise<Answer>;
   resync(): void;
   ledger(): Promise<Answer>;
   evidence(promise: string): Promise<Answer>;
+  why(sequence: number): Promise<Answer>;
+  /** What a learner does in a lesson. */
+  lesson(request: LessonRequest): Promise<Answer>;
+  /** Begins the run that a link describes. */
+  open(link: string): Promise<Answer>;
+  /** Asks for the link to the run as it is. */
+  share(): Promise<Answer>;
+  /** Continues a past moment on a branch of its own, with a command given there if there is one. */
+  branch(at_us: number, text?: string): Promise<Answer>;
+  /** Goes to another branch. */
+  enter(branch: number): Promise<Answer>;
+  history(): Promise<RunHistory | null>;
 }
 
 /** Something on the diagram that a person can point at. */
@@ -301,11 +430,31 @@ type Curve = [Point, Point, Point, Point];
 
 /** What a page offers its widgets. Widgets know this and never each other. */
 interface Page {
+  /** The past moment that is shown; null while the newest is. */
+  readonly viewUs: number | null;
+  shownUs(): number;
+  shownState(): ClusterState | null;
+  /** Shows a past moment, or with null the newest one. */
+  seek(us: number | null): void;
+  /** Goes to the next moment at which something was told, or the one before. */
+  stepBy(direction: 1 | -1): void;
+  /** Plays on from the moment shown: what is recorded first, then live. */
+  play(): void;
+  pause(): void;
+  /** Whether time passes, recorded or live. */
+  readonly isPlaying: boolean;
+  /** What a person chose to see everywhere; null for nothing. */
+  highlighted: Lit | null;
+  highlight(what: Lit | null): void;
+  /** Tells why an event happened. */
+  why(sequence: number): void;
   store: import("./store.js").Store;
   clock: import("./store.js").Clock;
   /** Sends commands one after another; a refusal is shown and ends the list. */
   send(...texts: string[]): Promise<boolean>;
-  playback(action: "play" | "pause" | "step" | "speed", speed?: number): void;
+  /** One command at the moment shown; the caller shows a refusal. */
+  command(text: string): Promise<Answer>;
+  playback(action: "play" | "pause" | "step" | "speed" | "skip" | "dwell", speed?: number): void;
   restart(options: StartOptions): Promise<boolean>;
   connection: Connection;
   /** The node that panels are about: the chosen one, or else the leader. */
@@ -335,6 +484,13 @@ interface Action {
   tone?: "danger";
   /** A second, quieter line. */
   about?: string;
+}
+
+/** One thing that is lit wherever it is drawn or listed. */
+interface Lit {
+  operation?: number;
+  sequence?: number;
+  node?: string;
 }
 
 interface KeyHelp {

@@ -26,7 +26,7 @@ def test_a_write_is_seen_on_every_log(quiet: Visitor) -> None:
         expect(quiet.log(node)).to_contain_text("store k=7")
     expect(quiet.cell("A", "k=7").locator(".told")).to_be_visible()
     expect(quiet.client("1")).to_contain_text(re.compile(r"k=7 OK"))
-    expect(quiet.events().filter(has_text="Client 1 has its OK for k=7")).to_have_count(1)
+    expect(quiet.events("Client 1 has its OK for k=7")).to_have_count(1)
 
 
 def test_a_read_answers_with_what_was_written(quiet: Visitor) -> None:
@@ -38,7 +38,7 @@ def test_a_read_answers_with_what_was_written(quiet: Visitor) -> None:
     quiet.page.get_by_label("Read from").select_option("C")
     quiet.press("Read")
     expect(quiet.client("2")).to_contain_text("k is 7")
-    told = quiet.events().filter(has_text="Client 2 reads k = 7, from C")
+    told = quiet.events("Client 2 reads k = 7, from C")
     expect(told).to_have_count(1)
 
 
@@ -74,7 +74,7 @@ def test_killing_the_leader_makes_another(quiet: Visitor) -> None:
     quiet.go_at("2")
     expect(page.locator(".node.leader")).to_have_count(1)
     expect(page.locator(".node.leader .crown")).to_be_visible()
-    told = quiet.events().filter(
+    told = quiet.events("became leader").filter(
         has_text=re.compile("received votes from . and ., a majority of 3, and became leader")
     )
     expect(told).to_have_count(1)
@@ -149,7 +149,7 @@ def test_a_lost_write_is_red_and_explained(visitor: Visitor) -> None:
     chip.click()
     says = page.get_by_role("region", name="✗ Durable")
     expect(says).to_contain_text("1 of 3 acknowledged lost")
-    expect(visitor.events().filter(has_text="1 acknowledged write is lost")).to_have_count(1)
+    expect(visitor.events("1 acknowledged write is lost")).to_have_count(1)
 
 
 def test_a_partition_has_two_sides(quiet: Visitor) -> None:

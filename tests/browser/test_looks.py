@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -17,14 +18,16 @@ VIOLATIONS = """async () => {
   return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.target} ${node.failureSummary}`));
 }"""
 
-SURFACES: dict[str, Callable[[Visitor], None]] = {
+DOCK = ["Space-time", "Operations", "Logs", "Charts", "Events"]
+
+SURFACES: dict[str, Callable[[Visitor], object]] = {
     "playground": lambda visitor: None,
     "palette": lambda visitor: type_nonsense(visitor),
     "help": lambda visitor: visitor.page.keyboard.press("?"),
     "menu": lambda visitor: visitor.press("Scenarios…"),
     "evidence": lambda visitor: visitor.page.locator(".verdicts .broken").first.click(),
     "ledger": lambda visitor: visitor.press("Ledger"),
-    "events": lambda visitor: visitor.press("Events"),
+    **{name: partial(Visitor.dock, name=name) for name in DOCK},
     "table": lambda visitor: visitor.page.keyboard.press("t"),
 }
 """Everything that can be opened in the playground, and how."""
@@ -35,7 +38,7 @@ OPENED = {
     "menu": "[role=menuitem]",
     "evidence": ".drawer",
     "ledger": ".drawer",
-    "events": "#event-list li",
+    **dict.fromkeys(DOCK, "#dock .dock-body > *"),
     "table": "#table tr",
 }
 
@@ -117,7 +120,6 @@ def test_everything_is_within_reach_on_a_phone(make_context: MakeContext, size: 
         "Play",
         "Step",
         "Table",
-        "Events",
         "Scenarios…",
         "Heal all",
     ):

@@ -154,11 +154,25 @@ class Visitor:
         """The cells of a log that hold an entry."""
         return self.log(letter).locator(".cell", has_text=re.compile(f"^{re.escape(label)}$"))
 
-    def events(self) -> Locator:
-        """The list of what was told."""
-        if not self.page.locator("#events").is_visible():
-            self.press("Events")
-        return self.page.locator("#event-list li")
+    def tab(self, name: str) -> Locator:
+        """A tab of the dock."""
+        return self.page.get_by_role("tab", name=name, exact=True)
+
+    def dock(self, name: str) -> Locator:
+        """Opens a tab of the dock; answers what it shows."""
+        panel = self.page.locator("#dock")
+        if self.tab(name).get_attribute("aria-selected") != "true" or not panel.is_visible():
+            self.tab(name).click()
+        expect(panel).to_be_visible()
+        return panel
+
+    def events(self, about: str = "") -> Locator:
+        """What was told, as far as these words are in it."""
+        self.dock("Events")
+        search = self.page.get_by_role("searchbox", name="Search the events")
+        search.fill(about)
+        search.blur()
+        return self.page.locator(".event")
 
     def alert(self) -> Locator:
         """The sentences that pop up."""

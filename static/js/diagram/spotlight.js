@@ -31,7 +31,7 @@ export function light(state, operations) {
     `.diagram :is(.cell, .discarded)${ids}:not(.lost) > rect:first-child { stroke: var(--ink); }`,
     `.diagram .cell.lost${ids} > rect:first-child { stroke-dasharray: 5 3; }`,
     `.diagram .message${ids} .pill { stroke: var(--ink); stroke-width: 3; }`,
-    `.events li${ids}, .ledger tbody tr${ids} > :is(th, td) { background: var(--lit); }`,
+    `.ledger tbody tr${ids} > :is(th, td) { background: var(--lit); }`,
   ];
   if (clients !== null) {
     rules.push(`.diagram .client:not(:has(> .grip${clients})) { opacity: .4; }`);

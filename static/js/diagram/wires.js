@@ -177,23 +177,22 @@ function clientLinks(state, layout) {
     const node = isPending ? operation.target : knows;
     if (node === null || node === undefined || !layout.nodes[node] || !layout.clients[client]) continue;
     const trouble = troubleBetween(state, client, node);
-    const tag = [trouble.tag, mistake(state, client, node)].filter((words) => words !== "").join(", ");
+    const join = (/** @type {string} */ belief) => [trouble.tag, belief].filter((words) => words !== "").join(", ");
+    const isMistaken = mistakes(state, client, node);
+    const name = join(isMistaken ? `still believes ${node} leads` : "");
     links.push({
       key: `${client}-${node}`, source: client, target: node, curve: clientCurve(layout, client, node),
       class: isPending ? (operation.kind === "read" ? "reading" : "writing") : "idle",
-      heads: "end", broken: trouble.isCut, isMarked: trouble.isCut, tag,
-      name: `Link client ${client} and ${node}${tag ? `, ${tag}` : ""}`,
+      heads: "end", broken: trouble.isCut, isMarked: trouble.isCut,
+      tag: isMistaken && layout.isNarrow ? join(`still trusts ${node}`) : name,
+      name: `Link client ${client} and ${node}${name ? `, ${name}` : ""}`,
     });
   }
   return links;
 }
 
-/** What a client gets wrong that turns to a node: whom it takes for the leader. @param {ClusterState} state @param {string} client @param {string} node */
-function mistake(state, client, node) {
-  if (state.clients[client].knows !== node || leaderOf(state) === node) return "";
-  const isDead = state.nodes[node].state === "dead";
-  return isDead || replicaOf(state, node).role !== "leader" || leaderOf(state) !== null ? `still believes ${node} leads` : "";
-}
+/** Whether a client takes a node for the leader that is not. @param {ClusterState} state @param {string} client @param {string} node */
+const mistakes = (state, client, node) => state.clients[client].knows === node && leaderOf(state) !== node;
 
 // --- messages ------------------------------------------------------------------------------------
 

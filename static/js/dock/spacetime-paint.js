@@ -308,7 +308,7 @@ function drawCourses(context, scene, items, room) {
     if (x > bar.x + Math.max(bar.width, width) || !room.take(`words ${course.operation.client}`, x, x + width + 7)) continue;
     context.fillStyle = look.ink;
     context.globalAlpha = scene.hasLit && !isLit ? 0.55 : 1;
-    context.fillText(look.words, x, bar.isAbove ? bar.y - 4 : bar.y + BAR + 11);
+    context.fillText(look.words, x + 2, bar.isAbove ? bar.y - 4 : bar.y + BAR + 11);
     context.globalAlpha = 1;
   }
 }
@@ -350,6 +350,7 @@ function drawCommands(context, scene, signs, room) {
   }
   context.textAlign = "left";
   context.lineWidth = 1;
+  for (const { x } of places) room.take("commands", x - 4, x + 4);
   for (const { x, labels, isLit } of places) {
     context.globalAlpha = scene.hasLit && !isLit ? 0.4 : 1;
     context.strokeStyle = colours["ink-3"];
@@ -365,9 +366,9 @@ function drawCommands(context, scene, signs, room) {
     context.lineTo(x + 3.5, 10);
     context.lineTo(x, 16);
     context.fill();
-    const words = labels.length > 3 ? `${labels.slice(0, 2).join(", ")}, +${labels.length - 2}` : labels.join(", ");
-    const width = context.measureText(words).width;
-    if (room.take("commands", x - 6, x + width + 14)) context.fillText(words, x + 6, 13);
+    const more = labels.length > 1 ? [`${labels[0]}, +${labels.length - 1}`] : [];
+    const words = [...(labels.length < 4 ? [labels.join(", ")] : []), ...more].find((each) => room.take("commands", x + 5, x + context.measureText(each).width + 12));
+    if (words !== undefined) context.fillText(words, x + 6, 13);
   }
   context.globalAlpha = 1;
 }

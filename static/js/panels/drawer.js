@@ -35,14 +35,17 @@ export const closeDrawer = () => opened?.close();
  */
 export function openDrawer(page, name, words, what) {
   closeDrawer();
-  if (!byId("events").hidden) byId("show-events").click();
+  // The dock waits behind it.
+  const dock = byId("dock");
+  const coversDock = !dock.hidden;
+  dock.hidden = true;
   const title = make("h2", { id: "drawer-title", textContent: words });
   const close = /** @type {HTMLButtonElement} */ (make("button", { className: "button", type: "button", textContent: "Close" }));
   const head = make("div", { className: "drawer-head" }, title, close);
   const body = make("div", { className: "drawer-body" });
   const element = make("section", { className: `drawer ${name}` }, head, body);
   element.setAttribute("aria-labelledby", "drawer-title");
-  byId("events").after(element);
+  dock.after(element);
 
   let sequence = page.store.sequence;
   const timer = setInterval(() => {
@@ -54,7 +57,6 @@ export function openDrawer(page, name, words, what) {
     if (event.key !== "Escape" || document.querySelector("dialog[open], [popover]:popover-open")) return;
     drawer.close();
   };
-  const onEvents = () => byId("events").hidden || drawer.close();
   const drawer = {
     name, element, title, body,
     close() {
@@ -62,9 +64,9 @@ export function openDrawer(page, name, words, what) {
       opened = null;
       clearInterval(timer);
       document.removeEventListener("keydown", onKey);
-      byId("show-events").removeEventListener("click", onEvents);
       const hadFocus = element.contains(document.activeElement);
       element.remove();
+      dock.hidden = !coversDock;
       light(null, []);
       what.closed?.();
       const origin = what.origin();
@@ -73,7 +75,6 @@ export function openDrawer(page, name, words, what) {
   };
   close.addEventListener("click", () => drawer.close());
   document.addEventListener("keydown", onKey);
-  byId("show-events").addEventListener("click", onEvents);
   opened = drawer;
   if (element.getBoundingClientRect().bottom > innerHeight) element.scrollIntoView({ block: "end" });
   return drawer;

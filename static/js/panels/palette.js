@@ -129,7 +129,7 @@ class Palette {
   async #send() {
     const text = this.input.value.trim();
     if (text === "") return;
-    const answer = await this.page.connection.command(text);
+    const answer = await this.page.command(text);
     if (answer.ok) {
       history.push(text);
       this.dialog.close();

@@ -1,9 +1,9 @@
 // @ts-check
 /**
- * The run told in time: the transport bar, the sentence of the moment, the list of events and the
- * verdicts on what the cluster promises.
+ * The run told in time: the transport bar, the sentence of the moment and the verdicts on what the
+ * cluster promises.
  */
-import { operationOf, seconds } from "../store.js";
+import { seconds } from "../store.js";
 
 const SPOKEN_EVERY_MS = 3000;
 const TIME_EVERY_MS = 90;
@@ -32,46 +32,38 @@ export class Story {
   #allVerdicts = false;
   /** What the row of verdicts was last fitted to. */
   #fitted = "";
-  #listed = -2;
-  /** @type {Record<string, Operation> | null} the operations for which events are marked as lost */
-  #operations = null;
   /** @type {Record<string, Verdict> | null} */
   #verdicts = null;
 
   /** @param {Page} page */
   constructor(page) {
     this.page = page;
-    byId("play").addEventListener("click", () => page.playback(page.store.isPlaying ? "pause" : "play"));
-    byId("step").addEventListener("click", () => page.playback("step"));
+    byId("play").addEventListener("click", () => (page.isPlaying ? page.pause() : page.play()));
+    byId("step").addEventListener("click", () => page.stepBy(1));
+    byId("step-back").addEventListener("click", () => page.stepBy(-1));
     const speed = /** @type {HTMLSelectElement} */ (byId("speed"));
     speed.addEventListener("change", () => page.playback("speed", Number(speed.value)));
     byId("show-table").addEventListener("click", () => page.open("table"));
     document.getElementById("show-ledger")?.addEventListener("click", () => page.open("ledger"));
-    byId("show-events").addEventListener("click", () => this.#toggleEvents());
-    byId("events").addEventListener("keydown", (event) => this.#moveInEvents(event));
   }
 
   /** After every change of the run. */
   change() {
-    const { store } = this.page;
-    setText(byId("play-words"), store.isPlaying ? "Pause" : "Play");
-    byId("play").setAttribute("aria-label", store.isPlaying ? "Pause playback" : "Play");
-    byId("play-sign").setAttribute("d", store.isPlaying ? PAUSE_SIGN : PLAY_SIGN);
+    const { store, isPlaying } = this.page;
+    setText(byId("play-words"), isPlaying ? "Pause" : "Play");
+    byId("play").setAttribute("aria-label", isPlaying ? "Pause playback" : "Play");
+    byId("play-sign").setAttribute("d", isPlaying ? PAUSE_SIGN : PLAY_SIGN);
     this.#showSpeed(store.speed);
     setText(byId("count"), `${(store.sequence + 1).toLocaleString("en")} events`);
     setText(byId("seed"), `seed ${store.start.seed}`);
-    this.#tell(store.tellings[store.tellings.length - 1]);
-    this.#drawEvents();
-    if (store.state) {
-      this.#markLost(store.state);
-      showModified(store.state.run.modified);
-    }
+    this.#tell(store.tellings);
+    if (store.state) showModified(store.state.run.modified);
     if (store.state && store.state.verdicts !== this.#verdicts) this.#drawVerdicts(store.state.verdicts);
   }
 
   /** Every frame. @param {number} timeUs @param {number} atMs */
   tick(timeUs, atMs) {
-    if (this.page.store.isPlaying && atMs - this.#timeAtMs < TIME_EVERY_MS) return;
+    if (this.page.isPlaying && atMs - this.#timeAtMs < TIME_EVERY_MS) return;
     this.#timeAtMs = atMs;
     setText(byId("time"), seconds(timeUs));
     this.#speak(atMs);
@@ -88,8 +80,9 @@ export class Story {
 
   // --- the sentence of the moment ----------------------------------------------------------------
 
-  /** @param {Telling | undefined} telling */
-  #tell(telling) {
+  /** @param {Telling[]} tellings */
+  #tell(tellings) {
+    let telling = tellings[tellings.length - 1];
     if (telling === undefined) {
       setText(byId("narration-time"), "");
       setText(byId("narration-before"), "");
@@ -99,19 +92,21 @@ export class Story {
     }
     if (telling.sequence === this.#newest) return;
     const latest = telling;
-    if (latest.sequence < this.#newest) this.#newest = -1;
+    // Whoever goes to a moment reads of that moment, and at once.
+    const isChosen = latest.sequence < this.#newest || !this.page.isPlaying;
+    if (latest.sequence < this.#newest) this.#newest = isChosen ? latest.sequence - 1 : -1;
     // Of what came at once, the weightiest is told; and it stays long enough to be read.
-    for (const each of this.page.store.tellings.slice(-20)) {
+    for (const each of tellings.slice(-20)) {
       if (each.sequence > this.#newest && weight(each) >= weight(telling)) telling = each;
     }
     const nowMs = performance.now();
-    if (nowMs < this.#readUntilMs && weight(telling) < this.#weight && this.#newest !== -1) return;
+    if (!isChosen && nowMs < this.#readUntilMs && weight(telling) < this.#weight && this.#newest !== -1) return;
     this.#newest = latest.sequence;
     this.#weight = weight(telling);
     this.#readUntilMs = nowMs + READING_MS[this.#weight];
     byId("narration").dataset.tone = telling.tone ?? "info";
     setText(byId("narration-time"), `${seconds(telling.at_us)} —`);
-    const before = this.page.store.tellings[this.page.store.tellings.indexOf(telling) - 1];
+    const before = tellings[tellings.indexOf(telling) - 1];
     setText(byId("narration-before"), before ? `${seconds(before.at_us)} — ${before.text}` : "");
     byId("narration-text").replaceChildren(...marked(telling.text));
   }
@@ -122,72 +117,11 @@ export class Story {
 
   /** Speaks the newest sentence now and then: a screen reader cannot follow every one. @param {number} atMs */
   #speak(atMs) {
-    const telling = this.page.store.tellings[this.page.store.tellings.length - 1];
+    const telling = this.page.store.tellings.at(-1);
     if (telling === undefined || telling.sequence === this.#spoken || atMs - this.#spokenAtMs < SPOKEN_EVERY_MS) return;
     this.#spoken = telling.sequence;
     this.#spokenAtMs = atMs;
     setText(byId("spoken"), `${seconds(telling.at_us, 1)}: ${telling.text}`);
-  }
-
-  // --- the list of events ------------------------------------------------------------------------
-
-  #toggleEvents() {
-    const panel = byId("events");
-    panel.hidden = !panel.hidden;
-    byId("show-events").setAttribute("aria-expanded", String(!panel.hidden));
-    this.#listed = -2;
-    this.#operations = null;
-    this.#drawEvents();
-    if (this.page.store.state) this.#markLost(this.page.store.state);
-  }
-
-  #drawEvents() {
-    if (byId("events").hidden) return;
-    const { tellings } = this.page.store;
-    const newest = tellings[tellings.length - 1]?.sequence ?? -1;
-    if (newest === this.#listed) return;
-    const list = byId("event-list");
-    if (newest < this.#listed || this.#listed < 0) list.replaceChildren();
-    const fresh = tellings.filter((telling) => list.childElementCount === 0 || telling.sequence > this.#listed);
-    this.#listed = newest;
-    this.#operations = null;
-    for (const telling of fresh) {
-      const item = document.createElement("li");
-      item.dataset.tone = telling.tone ?? "info";
-      const time = document.createElement("time");
-      time.textContent = seconds(telling.at_us);
-      const text = document.createElement("span");
-      text.append(...marked(telling.text));
-      item.append(time, text);
-      const operation = operationOf(telling);
-      if (operation !== null) item.dataset.operation = operation;
-      item.tabIndex = -1;
-      list.prepend(item);
-    }
-    while (list.childElementCount > 200) list.lastElementChild?.remove();
-  }
-
-  /** Marks the events of writes that are lost by now, and takes the mark from those that came back. @param {ClusterState} state */
-  #markLost({ operations }) {
-    if (this.#operations === operations || byId("events").hidden) return;
-    this.#operations = operations;
-    for (const item of byId("event-list").children) {
-      const isLost = operations[item.getAttribute("data-operation") ?? ""]?.lost === true;
-      if (isLost === item.classList.contains("lost")) continue;
-      item.classList.toggle("lost", isLost);
-      if (isLost) item.append(Object.assign(document.createElement("b"), { textContent: "LOST" }));
-      else item.querySelector(":scope > b")?.remove();
-    }
-  }
-
-  /** Up and down go from event to event, each of which explains itself. @param {KeyboardEvent} event */
-  #moveInEvents(event) {
-    const list = byId("event-list");
-    const focused = document.activeElement?.closest("li");
-    const next = { ArrowDown: focused ? focused.nextElementSibling : list.firstElementChild, ArrowUp: focused?.previousElementSibling }[event.key];
-    if (!(next instanceof HTMLElement)) return;
-    event.preventDefault();
-    next.focus();
   }
 
   // --- verdicts ----------------------------------------------------------------------------------
@@ -206,8 +140,9 @@ export class Story {
     for (const chip of host.querySelectorAll("button[data-verdict]")) drawChip(chip, verdicts[chip.getAttribute("data-verdict") ?? ""]);
     const broken = keys.filter((key) => !MAIN_VERDICTS.includes(key) && verdicts[key].held === false).length;
     const many = host.querySelector(".many");
-    if (many) setText(many, `+${keys.length - MAIN_VERDICTS.length} more, ${broken} broken`);
+    if (many) setText(many, `+${keys.length - MAIN_VERDICTS.length} more ✗`);
     this.#fitVerdicts(host);
+    if (host.classList.contains("crowded")) host.querySelector(".more")?.setAttribute("aria-label", `Show ${keys.length - MAIN_VERDICTS.length} more guarantees, ${broken} of them broken`);
   }
 
   /** Chips that do not fit in their row lose their words; if need be, all but the main ones go behind the last. @param {HTMLElement} host */
@@ -273,11 +208,11 @@ function drawChip(chip, { held, title, says, brief }) {
   chip.className = `${held === null ? "open" : held ? "held" : "broken"}${isMain ? "" : " extra"}`;
   setText(/** @type {Element} */ (chip.firstElementChild), `${held === null ? "–" : held ? "✓" : "✗"} ${title}`);
   setText(/** @type {Element} */ (chip.lastElementChild), held === false ? brief : "");
-  chip.setAttribute("aria-label", `${title}${held === false ? ` ${says}` : ""}: ${held === null ? "not judged yet" : held ? "holds" : "broken"}`);
+  chip.setAttribute("aria-label", `${title}${held === false ? ` ${brief}. ${says}` : ""}: ${held === null ? "not judged yet" : held ? "holds" : "broken"}`);
 }
 
 /** A sentence with what stands in a log (`x=3`) set as code. @param {string} text @returns {(Node | string)[]} */
-function marked(text) {
+export function marked(text) {
   return text.split(/(\b\w{1,16}=[^\s,;:.]+)/).map((part, position) => {
     if (position % 2 === 0) return part;
     const code = document.createElement("code");
