@@ -1,0 +1,83 @@
+// @ts-check
+/** The lists of lessons and interview questions: how far this browser's learner is, and what there is to practise. */
+import "./theme.js";
+import { doneOf, due, exported, imported, load } from "./progress.js";
+
+const kind = document.body.dataset.page === "interview" ? "interview" : "lessons";
+const find = (/** @type {string} */ id) => document.getElementById(id);
+
+/** @type {HTMLElement[]} */
+const entries = [...document.querySelectorAll("[data-entry]")].map((entry) => /** @type {HTMLElement} */ (entry));
+
+function showProgress() {
+  const progress = load();
+  /** @type {{ at: number, entry: HTMLElement, step: string } | null} */
+  let latest = null;
+  for (const entry of entries) {
+    const { entry: id = "", rev = "1", steps: names = "" } = entry.dataset;
+    const steps = names.split(" ");
+    const { now, ever } = doneOf(progress, id, steps, Number(rev));
+    entry.dataset.state = now === steps.length ? "done" : now > 0 ? "begun" : "";
+    const says = entry.querySelector(".entry-progress");
+    const drill = kind === "interview" ? progress.drills[id] : undefined;
+    const score = drill ? `scored ${drill.score} of ${drill.of}` : "";
+    const done = now === steps.length ? "✓ done" : now > 0 ? `${now} of ${steps.length} done` : ever > 0 ? "updated since you did it" : "";
+    if (says) says.textContent = [done, score].filter(Boolean).join(" · ");
+    const stop = entry.querySelector(".stop");
+    if (stop && now === steps.length) stop.textContent = "✓";
+    entry.querySelectorAll(".meter i").forEach((bar, place) => bar.classList.toggle("done", progress.steps[`${id}/${steps[place]}@${rev}`]?.done === true));
+    const at = Math.max(0, ...steps.map((step) => progress.steps[`${id}/${step}@${rev}`]?.at ?? 0));
+    const open = steps.find((step) => !progress.steps[`${id}/${step}@${rev}`]?.done);
+    if (at > (latest?.at ?? 0) && open !== undefined) latest = { at, entry, step: open };
+  }
+  invite(latest, entries.find((entry) => entry.dataset.state !== "done"));
+}
+
+/** Where to go on. @param {{ entry: HTMLElement, step: string } | null} latest @param {HTMLElement | undefined} next */
+function invite(latest, next) {
+  const link = /** @type {HTMLAnchorElement | null} */ (find("continue"));
+  const entry = latest?.entry ?? next;
+  const to = entry?.querySelector("a");
+  if (!link || !entry || !to || (latest === null && entry === entries[0])) return;
+  link.href = latest ? `${to.getAttribute("href")}?step=${latest.step}` : (to.getAttribute("href") ?? "");
+  link.textContent = `${latest ? "Go on with" : "Next:"} ${to.textContent}`;
+}
+
+// --- the file ---------------------------------------------------------------------------------------
+
+find("export")?.addEventListener("click", () => {
+  const address = URL.createObjectURL(new Blob([exported()], { type: "application/json" }));
+  const link = document.createElement("a");
+  Object.assign(link, { href: address, download: "follow-the-leader-progress.json" });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(address), 1000);
+});
+
+find("import")?.addEventListener("change", async (event) => {
+  const field = /** @type {HTMLInputElement} */ (event.target);
+  const file = field.files?.[0];
+  const says = find("import-says");
+  if (!file || !says) return;
+  says.textContent = file.size > 1_000_000 ? "This file is too large to be progress. Nothing was changed." : imported(await file.text());
+  field.value = "";
+  showProgress();
+  offerReview();
+});
+
+// --- practice ---------------------------------------------------------------------------------------
+
+/** Shows the review where something has come back. */
+function offerReview() {
+  const box = find("review");
+  if (!box) return;
+  const keys = due(load(), Date.now());
+  box.hidden = keys.length === 0;
+  const says = find("review-says");
+  if (says) says.textContent = `${keys.length} ${keys.length === 1 ? "question has" : "questions have"} come back to see whether you still know.`;
+}
+
+find("review-start")?.addEventListener("click", () => void import("./review.js").then((module) => module.review(offerReview)));
+find("drill-start")?.addEventListener("click", () => void import("./drill.js").then((module) => module.drill(entries.map((entry) => entry.dataset.entry ?? ""), showProgress)));
+
+showProgress();
+offerReview();

@@ -1,0 +1,170 @@
+// @ts-check
+/**
+ * A lesson on a wall: large type, nothing to press, led by a clicker. A second window has the presenter's
+ * notes; both watch the same room, so they are in the same step by themselves.
+ */
+import { make, words } from "./questions.js";
+
+/** @typedef {import("./lesson.js").Panel} Panel */
+/** @typedef {{ kind: string, say?: string, ask?: string, watch_for?: string, if_low?: string, if_high?: string, minutes?: number }} Note */
+
+const CHANNEL = "presenting";
+const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
+/** @param {Panel} panel */
+export function present(panel) {
+  document.body.dataset.present = "yes";
+  const head = make("header", { className: "wall-head" }, make("p", { className: "wall-crumb" }), make("p", { className: "wall-title" }));
+  document.querySelector(".stage")?.prepend(head);
+  const blank = make("div", { className: "blank", hidden: true });
+  blank.setAttribute("role", "status");
+  document.body.append(blank);
+  const way = make("nav", { className: "wall-ways" });
+  way.setAttribute("aria-label", "Projector view");
+  const notes = make("button", { className: "button", type: "button" }, "Notes (N)");
+  const leave = make("button", { className: "button", type: "button" }, "Leave (Esc)");
+  way.append(notes, leave);
+  document.body.append(way);
+  notes.addEventListener("click", () => openNotes(panel));
+  leave.addEventListener("click", () => location.assign(location.pathname));
+  const show = () => {
+    const { place, element } = panel.current;
+    const ask = element.querySelector(".question:not([hidden]) .ask");
+    const title = document.querySelector("#lesson-title")?.textContent ?? "";
+    head.children[0].textContent = `${title} · ${place + 1} of ${panel.steps.length}`;
+    head.children[1].replaceChildren(...[...(ask ?? element.querySelector("h2") ?? element).childNodes].map((node) => node.cloneNode(true)));
+  };
+  document.addEventListener("lesson:changed", show);
+  const channel = new BroadcastChannel(CHANNEL);
+  const turn = (/** @type {string} */ key) => key === "blank" ? toggleBlank(blank) : void beat(panel, key === "on" ? 1 : -1);
+  channel.addEventListener("message", ({ data }) => turn(String(data)));
+  listen(turn, panel, () => openNotes(panel));
+}
+
+/** @param {HTMLElement} blank */
+function toggleBlank(blank) {
+  blank.hidden = !blank.hidden;
+  blank.textContent = blank.hidden ? "" : "The screen is blank. Press B to show it.";
+}
+
+/** @param {Panel} panel */
+function openNotes(panel) {
+  window.open(`${location.pathname}?notes`, `notes-${panel.id}`, "width=900,height=760");
+}
+
+/** @type {Record<string, string>} */
+const TURNS = { PageDown: "on", ArrowRight: "on", " ": "on", Enter: "on", PageUp: "back", ArrowLeft: "back", b: "blank", B: "blank", ".": "blank" };
+
+/** The clicker's keys come before those of the page. @param {(turn: string) => void} turn @param {Panel} panel @param {() => void} openNotes */
+function listen(turn, panel, openNotes) {
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const target = event.target instanceof Element ? event.target : document.body;
+    if (target.closest("dialog, input:not([type=radio], [type=checkbox]), select, textarea")) return;
+    const isPress = (event.key === "Enter" || event.key === " ") && target.closest("button, a, summary, input, [role=button]");
+    const known = TURNS[event.key] !== undefined && !isPress;
+    const digit = /^[1-9]$/.test(event.key);
+    if (!known && !digit && event.key.toLowerCase() !== "n" && event.key !== "Escape") return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (known && !event.repeat) turn(TURNS[event.key]);
+    else if (digit) choose(panel, Number(event.key));
+    else if (event.key === "Escape") location.assign(location.pathname);
+    else if (!event.repeat) openNotes();
+  }, { capture: true });
+}
+
+/** The hall has voted: its answer becomes the answer. @param {Panel} panel @param {number} number */
+function choose(panel, number) {
+  const question = [...panel.current.element.querySelectorAll(".question:not([hidden])")].find((each) => each.getAttribute("data-result") === "" || each.getAttribute("data-result") === null);
+  const option = question?.querySelectorAll(".option input")[number - 1];
+  if (!(option instanceof HTMLInputElement) || option.disabled) return;
+  question?.removeAttribute("data-unasked");
+  option.click();
+  /** @type {HTMLButtonElement | null} */ (question?.querySelector(".check:not([hidden])"))?.click();
+}
+
+/** The next thing to happen: ask, play, tell, go on. @param {Panel} panel @param {1 | -1} by */
+async function beat(panel, by) {
+  const lesson = panel.page.store.lesson;
+  if (lesson === null) return;
+  if (by < 0) return void (lesson.place !== null ? await panel.act({ action: "restore" }) : await panel.back());
+  if (lesson.playing !== null) return;
+  const { element } = panel.current;
+  const locked = element.querySelector(".run-it:disabled") !== null;
+  if (locked) await answerUnasked(panel, lesson);
+  const experiment = [...element.querySelectorAll("[data-experiment]")].map((each) => each.getAttribute("data-experiment") ?? "").find((run) => lesson.runs[run] !== "done");
+  if (experiment !== undefined) return void (await panel.act({ action: "run", run: experiment }));
+  if (element.querySelector("[data-task]") !== null && !lesson.done.includes(lesson.step) && lesson.goal?.reached !== true) return void (await panel.act({ action: "show" }));
+  await panel.next();
+}
+
+/** Nobody has said which answer the hall gave: the run may be played all the same. @param {Panel} panel @param {LessonState} lesson */
+async function answerUnasked(panel, lesson) {
+  for (const question of document.querySelectorAll('.question[data-block="predict"]')) {
+    const id = question.getAttribute("data-question") ?? "";
+    const run = question.getAttribute("data-run") ?? "";
+    if (lesson.questions[id]?.answer !== null || lesson.runs[run] !== "locked") continue;
+    if (panel.steps.indexOf(/** @type {HTMLElement} */ (question.closest(".step"))) > panel.current.place) continue;
+    const options = [...question.querySelectorAll("[data-option]")].map((option) => option.getAttribute("data-option") ?? "");
+    const choice = question.getAttribute("data-choice");
+    question.setAttribute("data-unasked", "yes");
+    await panel.act({ action: "answer", question: id, answer: choice === "number" ? 0 : choice === "one" ? options[0] : choice === "many" ? [] : options });
+  }
+}
+
+// --- notes ------------------------------------------------------------------------------------------
+
+/** @param {Panel} panel */
+export async function showNotes(panel) {
+  document.body.dataset.notes = "yes";
+  const channel = new BroadcastChannel(CHANNEL);
+  const clock = make("p", { className: "notes-clock" });
+  const host = make("section", { className: "notes", id: "notes" });
+  host.setAttribute("aria-label", "Presenter’s notes");
+  byId("main").append(host);
+  const startedMs = Date.now();
+  const tell = () => (clock.textContent = `${new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })} · ${Math.floor((Date.now() - startedMs) / 60_000)} min`);
+  setInterval(tell, 5000);
+  tell();
+  /** @type {{ steps: { id: string, title: string, blocks: Note[] }[] }} */
+  const { steps } = await (await fetch(`${location.pathname}.json?audience=presenter`)).json();
+  const show = () => {
+    const place = Math.max(0, panel.current.place);
+    const notes = steps[place].blocks.filter(({ kind }) => kind === "note");
+    const next = steps[place + 1];
+    host.replaceChildren(
+      clock,
+      make("h2", {}, `${place + 1} of ${steps.length}: ${steps[place].title}`),
+      ...notes.flatMap(noteRows),
+      ...(notes.length === 0 ? [make("p", { className: "hint" }, "No notes for this step.")] : []),
+      make("p", { className: "notes-next" }, next ? `Then: ${next.title}` : "This is the last step."),
+      buttons(channel),
+    );
+  };
+  document.addEventListener("lesson:changed", show);
+  show();
+  listen((turn) => channel.postMessage(turn), panel, () => undefined);
+}
+
+/** @param {BroadcastChannel} channel */
+function buttons(channel) {
+  const make1 = (/** @type {string} */ label, /** @type {string} */ turn) => {
+    const press = make("button", { className: "button", type: "button" }, label);
+    press.addEventListener("click", () => channel.postMessage(turn));
+    return press;
+  };
+  return make("div", { className: "row" }, make1("← Back", "back"), make1("On →", "on"), make1("Blank", "blank"));
+}
+
+/** @param {Note} note */
+function noteRows(note) {
+  const rows = /** @type {[string, string | undefined][]} */ ([["Say", note.say], ["Ask", note.ask], ["Watch for", note.watch_for], ["If few are right", note.if_low], ["If most are right", note.if_high]]);
+  const shown = rows.flatMap(([name, text]) => (text === undefined || text === null ? [] : [make("dt", {}, name), make("dd", {}, ...beats(text))]));
+  return [make("dl", {}, ...shown), ...(note.minutes ? [make("p", { className: "hint" }, `${note.minutes} min`)] : [])];
+}
+
+/** A note's beats, one to a line. @param {string} text */
+function beats(text) {
+  return text.split("[beat]").map((part) => part.trim()).filter((part) => part !== "").map((part) => make("p", {}, ...words(part)));
+}

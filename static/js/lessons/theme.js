@@ -1,0 +1,16 @@
+// @ts-check
+/** Dark or light, on pages without a cluster. */
+
+const prefersDark = matchMedia("(prefers-color-scheme: dark)");
+const isDark = () => (document.documentElement.dataset.theme ?? (prefersDark.matches ? "dark" : "light")) === "dark";
+const button = document.getElementById("switch-theme");
+const show = () => button?.setAttribute("aria-pressed", String(isDark()));
+
+button?.addEventListener("click", () => {
+  const theme = isDark() ? "light" : "dark";
+  document.documentElement.dataset.theme = theme;
+  document.cookie = `theme=${theme}; path=/; max-age=31536000; samesite=strict`;
+  show();
+});
+prefersDark.addEventListener("change", show);
+show();
