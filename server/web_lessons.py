@@ -75,8 +75,9 @@ def _add_kind(app: flask.Flask, library: Library, kind: str, page: Page, answer:
         template = "lesson.html" if kind == "lesson" else "interview_question.html"
         asked = flask.request.args.get("step", "")
         step = asked if lesson.step(asked) is not None else None
-        count = len(library.shelf(kind))
-        return page(template, lesson=documents.document(library, lesson), step=step, count=count)
+        shelf = list(library.shelf(kind))
+        shown = documents.document(library, lesson)
+        return page(template, lesson=shown, step=step, place=shelf.index(lesson.id) + 1, count=len(shelf))
 
     def print_page(name: str) -> flask.Response:
         return page("lesson_print.html", lesson=documents.document(library, find(name)))

@@ -446,3 +446,21 @@ def test_full_wire_refuses_a_duplicate(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(CommandRefused, match="3 messages are on the wire"):
         run.execute(duplicate)
     assert len(run.network.in_flight) == 3
+
+
+def test_what_a_cut_link_swallowed_delays_nothing_afterwards() -> None:
+    """A slow link is cut, a message is lost on it, it is healed: the next one takes its own time only."""
+    run = start(failover="manual")
+    run.execute(commands.SetLatency("A", "C", True, 60 * SECOND))
+    run.execute(commands.Cut("A", "C", True))
+    after(run, 2 * SECOND)
+    run.execute(commands.Heal("A", "C", True))
+    healed_us = run.now_us
+    after(run, 2 * SECOND)
+    arrivals = [
+        event.arrives_at_us - event.at_us
+        for event in happened(run, MessageSent, source="A", target="C")
+        if event.at_us > healed_us
+    ]
+    assert arrivals
+    assert max(arrivals) < 1 * SECOND

@@ -121,7 +121,6 @@ class Network:
         self._next_message_id += 1
         flight_us = self._flight_us(link)
         arrives_at_us = max(simulation.now_us + flight_us, link.last_arrival_us)
-        link.last_arrival_us = arrives_at_us
         envelope.sent = simulation.record(
             MessageSent(envelope.message_id, source, target, partition, arrives_at_us, message)
         )
@@ -129,6 +128,8 @@ class Network:
         if envelope.fate is not None:
             # It dies half way, where an eye can see it.
             arrives_at_us = simulation.now_us + flight_us // 2
+        else:
+            link.last_arrival_us = arrives_at_us
         envelope.arrives_at_us = arrives_at_us
         self.in_flight[envelope.message_id] = envelope
         simulation.schedule(arrives_at_us, envelope)

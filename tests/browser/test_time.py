@@ -203,3 +203,43 @@ def test_phone_has_the_line_of_time(make_context: Any) -> None:
     box = page.locator("#step-back").bounding_box()
     assert box is not None
     assert min(box["width"], box["height"]) >= 40
+
+
+def test_why_leads_from_a_node_to_the_command(quiet: Visitor) -> None:
+    """A chain of sentences, in plain words and in precise ones; each moment of it can be gone to."""
+    crashed(quiet)
+    quiet.page.locator('.grip[data-kind="node"][data-id="A"]').click()
+    quiet.page.get_by_role("menuitem", name="Why?").click()
+    chain = quiet.page.locator(".chain li")
+    expect(chain.first).to_contain_text("Somebody gave the command: kill A.")
+    expect(chain.last).to_have_class("asked")
+    quiet.press("Precise words")
+    expect(chain.last).to_contain_text(re.compile(r"term|index|node"))
+    end = seconds(quiet)
+    chain.first.get_by_role("button").click()
+    expect(quiet.button("Back to now")).to_be_visible()
+    assert seconds(quiet) < end
+
+
+def test_a_message_of_the_past_is_dropped_on_a_branch(quiet: Visitor) -> None:
+    """One message, by keyboard: what it carries is said, and what would have been stays."""
+    quiet.write("x", "1")
+    quiet.go_at("1")
+    quiet.play()
+    expect(quiet.page.locator('.message[data-kind="message"]').first).to_be_attached()
+    quiet.hold()
+    expect(quiet.page.locator(".message:not(.dropped)").first).to_be_attached()
+    quiet.go_at("20")
+    quiet.play()
+    expect(quiet.cell("C", "x=1")).to_be_visible()
+    quiet.hold()
+    for _ in range(40):
+        if quiet.page.get_by_label(re.compile("^append x=1 from A to C")).count():
+            break
+        quiet.press("Step back")
+    message = quiet.page.get_by_label(re.compile("^append x=1 from A to C"))
+    message.first.focus()
+    message.first.press("Enter")
+    expect(quiet.page.get_by_role("menu")).to_contain_text("1 entry, term 1, sent")
+    quiet.page.get_by_role("menuitem", name="Drop").press("Enter")
+    expect(quiet.page.get_by_label("Branch", exact=True).locator("option")).to_have_count(2)

@@ -3,14 +3,14 @@
  * Menus: what can be done to a node, a link, a message or a client. Actions are data; choosing one
  * sends its commands. While a message's menu is open the run waits, for it would arrive meanwhile.
  */
-import { duration, leaderOf, roleLabels } from "../store.js";
+import { duration, leaderOf, roleLabels, seconds } from "../store.js";
 
 /** @param {Page} page @param {Target} target @param {Point} at @param {Element} element what gets the focus back */
 export function openTargetMenu(page, target, at, element) {
   const { state } = page.store;
   if (state === null) return;
   switch (target.kind) {
-    case "node": return void openMenu(page, `Node ${target.id} · ${roleLabels(state)[target.id]}`, page.nodeActions(target.id), at, element);
+    case "node": return void openMenu(page, `Node ${target.id} · ${roleLabels(state)[target.id]}`, [...page.nodeActions(target.id), ...why(page, ["nodes", target.id], true)], at, element);
     case "client": return void openMenu(page, `Client ${target.id}${beliefOf(state, target.id)}`, clientActions(target.id), at, element);
     case "link": return void openMenu(page, linkTitle(target), linkActions(target, state), at, element);
     case "message": {
@@ -22,17 +22,41 @@ export function openTargetMenu(page, target, at, element) {
 
 /** @param {Page} page @param {MessageState} message @param {Point} at @param {Element} element */
 function openMessageMenu(page, message, at, element) {
-  const wasPlaying = page.store.isPlaying;
-  if (wasPlaying) page.playback("pause");
-  const menu = openMenu(page, `${message.kind} ${message.kind === "heartbeat" ? "" : message.label} · ${message.source} → ${message.target}`, [
+  const wasPlaying = page.isPlaying;
+  if (wasPlaying) page.pause();
+  const menu = openMenu(page, `${message.kind} ${message.kind === "heartbeat" ? "" : message.label} · ${spoken(message.source)} → ${spoken(message.target)}, ${messageFacts(message)}`, [
     { label: "Drop", commands: [`drop message ${message.id}`], tone: "danger" },
     { label: "Delay 1 s", commands: [`delay message ${message.id} 1s`] },
     { label: "Duplicate", commands: [`duplicate message ${message.id}`] },
     { label: "Deliver now", commands: [`deliver message ${message.id}`] },
+    ...why(page, ["messages", String(message.id)], false),
   ], at, element);
   menu.addEventListener("toggle", (event) => {
-    if (wasPlaying && /** @type {ToggleEvent} */ (event).newState === "closed") page.playback("play");
+    if (wasPlaying && /** @type {ToggleEvent} */ (event).newState === "closed") page.play();
   });
+}
+
+/** What a message carries and when, in a few words. @param {MessageState} message */
+function messageFacts({ term, count, sent_us, arrives_us }) {
+  const carried = count > 0 ? `${count} ${count === 1 ? "entry" : "entries"}, ` : "";
+  return `${carried}${term === null ? "" : `term ${term}, `}sent ${seconds(sent_us)}, arrives ${seconds(arrives_us)}`;
+}
+
+/**
+ * An action that explains the newest event that made something as it is shown.
+ * @param {Page} page @param {Path} path the beginning of the path of what that event changed
+ * @param {boolean} isTold whether only events count that were told @returns {Action[]}
+ */
+function why(page, path, isTold) {
+  const { steps } = page.store;
+  for (let position = page.store.positionAt(page.shownUs()) - 1; position >= 0; position--) {
+    const { text, patches, sequence } = steps[position];
+    if (isTold && text === null) continue;
+    if (patches.some(([, changed]) => path.every((key, depth) => changed[depth] === key))) {
+      return [{ label: "Why?", about: text ?? "what led to this", run: () => page.why(sequence) }];
+    }
+  }
+  return [];
 }
 
 /** Whom a client takes for the leader, where it is wrong. @param {ClusterState} state @param {string} client */
