@@ -189,7 +189,7 @@ function showFigures({ figures }) {
   const table = byId("figures");
   const names = Object.keys(figures);
   const own = laneSettings();
-  const words = [["", ...names.map((name) => `${name}  ${own[Number(name) - 1]?.replication ?? ""}`)], ...ROWS.map(([title, says]) => [title, ...names.map((name) => says(figures[name], store.shownUs))])];
+  const words = [["by this moment", ...names.map((name) => `${name}  ${own[Number(name) - 1]?.replication ?? ""}`)], ...ROWS.map(([title, says]) => [title, ...names.map((name) => says(figures[name], store.shownUs))])];
   const said = JSON.stringify(words);
   if (table.dataset.said === said) return;
   table.dataset.said = said;
