@@ -164,7 +164,7 @@ export class LogsTab {
     kept.add(key);
     let element = this.#cells.get(key);
     if (element === undefined) {
-      element = make("span", { tabIndex: -1 }, make("span", { className: "log-value" }), make("small"));
+      element = make("span", { tabIndex: -1 }, make("span", { className: "log-value" }), make("small"), make("span", { className: "hidden" }));
       element.setAttribute("role", "gridcell");
       element.dataset.cell = key;
       track.append(element);
@@ -175,12 +175,12 @@ export class LogsTab {
     const className = `log-cell ${cell.class}${lit !== undefined && lit === cell.entry.operation ? " lit" : ""}`;
     if (element.className !== className) element.className = className;
     element.style.setProperty("--at", String(cell.index - this.#first));
-    if (element.getAttribute("aria-label") === cell.words) return;
-    element.setAttribute("aria-label", cell.words);
-    element.setAttribute("aria-colindex", String(cell.index - this.#first + 2));
+    if (element.title === cell.words) return;
     element.title = cell.words;
-    write(/** @type {Element} */ (element.firstElementChild), cell.entry.label);
-    write(/** @type {Element} */ (element.lastElementChild), `t${cell.entry.term}`);
+    element.setAttribute("aria-colindex", String(cell.index - this.#first + 2));
+    write(element.children[0], cell.entry.label);
+    write(element.children[1], `t${cell.entry.term}`);
+    write(element.children[2], ` ${cell.words}`);
   }
 
   // --- choosing --------------------------------------------------------------------------------------
