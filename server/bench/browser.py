@@ -34,6 +34,10 @@ TURNS = 4
 CLICKS_PER_TURN = 10
 CLICK_MILLISECONDS = 50.0
 
+SEEKS = 60
+SEEK_EVENTS = 10_000
+SEEK_MILLISECONDS = 50.0
+
 FRAME_TURNS = 2
 FRAME_SECONDS = 5
 FRAMES_PER_SECOND = 55.0
@@ -95,6 +99,24 @@ COLLECT_FRAMES = """(seconds) => new Promise((resolve) => {
   });
 })"""
 
+SEEK = """async (count) => {
+  const slider = document.querySelector("#scrub");
+  const painted = () => new Promise((resolve) => window.nextPaint(resolve));
+  const measured = [[], []];
+  for (let turn = 0; turn < count; turn++) {
+    let from = performance.now();
+    await painted();
+    measured[1].push(performance.now() - from);
+    from = performance.now();
+    slider.value = String(Math.random() * Number(slider.max));
+    slider.dispatchEvent(new Event("input", { bubbles: true }));
+    await painted();
+    measured[0].push(performance.now() - from);
+  }
+  return measured;
+}"""
+"""Going to random moments of the run, in turn with frames in which nothing is to be done."""
+
 COUNT_MESSAGES = """() => [...document.querySelectorAll("[aria-label]")].filter((each) =>
   /^(append|heartbeat|reply|write|ok)\\b.*, .* to /.test(each.ariaLabel) &&
   getComputedStyle(each).display !== "none").length"""
@@ -113,7 +135,9 @@ def page() -> list[Row]:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         serve = ["server", "serve", "--port", "0", "--data", ":memory:"]
         with closing(browser), served(*serve) as ours, served("server.bench.echo") as bare:
-            return [_click_row(browser, ours, bare), *_frame_rows(browser, ours, bare)]
+            return [
+                _click_row(browser, ours, bare), *_frame_rows(browser, ours, bare), _seek_row(browser, ours),
+            ]  # fmt: skip
 
 
 def chromium_path(own: str) -> str | None:
@@ -251,3 +275,29 @@ def _command(opened: Page, text: str) -> None:
     field.fill(text)
     field.press("Enter")
     opened.get_by_role("dialog", name="Type a command").wait_for(state="detached")
+
+
+# --- the past ------------------------------------------------------------------------------------
+
+
+def _seek_row(browser: Browser, ours: str) -> Row:
+    """From moving the slider to the paint of that moment, in a run of ten thousand events."""
+    with visited(browser, f"{ours}/play") as opened:
+        opened.evaluate(WATCH_FRAMES)
+        opened.get_by_label("speed").select_option("20")
+        _command(opened, "load writes 20/s")
+        count = opened.locator("#count")
+        while int(re.sub(r"\D", "", count.text_content() or "0") or 0) < SEEK_EVENTS:
+            opened.wait_for_timeout(200)
+        opened.get_by_role("button", name="Pause playback").click()
+        opened.wait_for_timeout(500)
+        figures, bare_figures = opened.evaluate(SEEK, SEEKS)
+    late, bare_late = percentile(figures, 95), percentile(bare_figures, 95)
+    return Row(
+        "page: seek in 10,000 events, p95",
+        f"{late:.0f} ms",
+        f"{bare_late:.0f} ms, an empty frame",
+        late / bare_late,
+        f"< {SEEK_MILLISECONDS:g} ms",
+        late < SEEK_MILLISECONDS,
+    )
