@@ -177,15 +177,13 @@ function clientLinks(state, layout) {
     const node = isPending ? operation.target : knows;
     if (node === null || node === undefined || !layout.nodes[node] || !layout.clients[client]) continue;
     const trouble = troubleBetween(state, client, node);
-    const join = (/** @type {string} */ belief) => [trouble.tag, belief].filter((words) => words !== "").join(", ");
-    const isMistaken = mistakes(state, client, node);
-    const name = join(isMistaken ? `still believes ${node} leads` : "");
+    const belief = !mistakes(state, client, node) ? "" : layout.isNarrow ? `still trusts ${node}` : `still believes ${node} leads`;
+    const tag = [trouble.tag, belief].filter((words) => words !== "").join(", ");
     links.push({
       key: `${client}-${node}`, source: client, target: node, curve: clientCurve(layout, client, node),
       class: isPending ? (operation.kind === "read" ? "reading" : "writing") : "idle",
-      heads: "end", broken: trouble.isCut, isMarked: trouble.isCut,
-      tag: isMistaken && layout.isNarrow ? join(`still trusts ${node}`) : name,
-      name: `Link client ${client} and ${node}${name ? `, ${name}` : ""}`,
+      heads: "end", broken: trouble.isCut, isMarked: trouble.isCut, tag,
+      name: `Link client ${client} and ${node}${tag ? `, ${tag}` : ""}`,
     });
   }
   return links;
