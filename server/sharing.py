@@ -246,8 +246,6 @@ def _commands(text: str) -> tuple[TimedCommand, ...]:
 def _end(values: Mapping[str, str], commands: tuple[TimedCommand, ...]) -> int:
     if not commands:
         return _time("end", values["end"]) if "end" in values else 0
-    if "end" not in values:
-        raise CommandRefused("This link cannot be opened: its end is missing. Was it cut off on its way?")
     end_us = _time("end", values["end"])
     if end_us < commands[-1].at_us:
         raise _fault("end", "it lies before the last command. Was the link cut off on its way?")

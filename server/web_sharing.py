@@ -36,7 +36,7 @@ class Sharing:
     open_link: Callable[[str], Start]
     """What the run of a link begins with. Raises `CommandRefused`."""
     open_file: Callable[[str], Start]
-    """The same for the text of a scenario file."""
+    """The same for the text of a scenario file, which is read when its run begins."""
     share: Callable[[RunView], tuple[str, str]]
     """The link to a run and what it carries, in a sentence. Raises `CommandRefused`."""
     export: Callable[[RunView, str], tuple[str, Iterator[str]]]

@@ -8,7 +8,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -20,6 +20,7 @@ from server.run import Run, run_file
 from server.scenario import FILE_BYTES_MAX, LINES_MAX, Scenario, load_scenario, read_scenario, write_scenario
 from server.sharing import SharedRun, TimedCommand, read_link, write_link
 from tests import random_runs
+from tests.serving import ROOT
 
 HAND_WRITTEN = "v=1&seed=7&set=nodes:5,replication:quorum&do=1000:write+x+1;2500:kill+A&end=4000"
 
@@ -101,6 +102,7 @@ def test_a_link_can_be_read_and_written_by_hand() -> None:
     assert shared.end_us == 4_000_000
     assert write_link(shared) == HAND_WRITTEN
     assert HAND_WRITTEN in (sharing.__doc__ or "")
+    assert HAND_WRITTEN in (ROOT / "README.md").read_text("utf-8")
     assert read_link("v=1&do=1.5s:cut%20A%20-%3E%20B;2000.25:partition+A|B+C&end=2.5s") == read_link(
         "v=1&do=1500:cut+A~B;2000.250:partition+A!B+C&end=2500"
     )
@@ -110,6 +112,8 @@ def test_only_what_differs_is_written() -> None:
     """The plain run is the shortest link, and defaults that are spelled out change nothing."""
     assert write_link(SharedRun()) == "v=1"
     assert write_link(read_link("v=1&seed=1&system=textbook&set=replication:async,nodes:3")) == "v=1"
+    plain = sharing.shared_run(Run(3, {"replication": "async", "nodes": 3, "batch": 2}), 0)
+    assert write_link(plain) == "v=1&seed=3&set=batch:2"
     assert read_link("v=1&utm_source=mail&fbclid=x&seed=2") == SharedRun(seed=2)
 
 
@@ -208,6 +212,7 @@ def test_a_link_that_would_be_too_long_is_refused() -> None:
 
 
 @given(shared_runs(), st.text(max_size=60), st.text(max_size=60))
+@example(SharedRun(), "ends of lines to some: \x85\u2028\u2029", "\x85")
 @hypothesis_settings(max_examples=50)
 def test_a_scenario_file_is_read_back_exactly(shared: SharedRun, title: str, about: str) -> None:
     """Odd titles, settings that YAML would take for truth values, times to the microsecond."""
