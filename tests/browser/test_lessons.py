@@ -227,11 +227,22 @@ def test_an_experiment_waits_for_the_prediction(learner: Learner) -> None:
     button = learner.step.locator(".run-it")
     expect(button).to_be_disabled()
     expect(button).to_have_accessible_description("First say what you expect.")
-    expect(learner.step.locator(".explain")).to_be_hidden()
     learner.answer(learner.step.locator(".question"))
     learner.run(learner.step.locator(".experiment"))
     expect(learner.step.locator(".outcome")).to_contain_text("Measured")
+    # It is about the step before as well, which was passed over: that is said, and leads there.
+    expect(learner.step.locator(".explain")).to_be_hidden()
+    learner.press(learner.page.get_by_role("button", name="What did the new leader do"))
+    expect(learner.step.locator("h2")).to_have_text("Pull the plug")
+
+
+def test_what_explains_comes_after_the_answers(learner: Learner) -> None:
+    """Not before the learner has said what was seen."""
+    place_bet(learner)
+    expect(learner.step.locator(".explain")).to_be_hidden()
+    learner.answer(learner.step.locator(".question.observe"))
     expect(learner.step.locator(".explain")).to_be_visible()
+    expect(learner.step.locator(".waiting")).to_be_hidden()
 
 
 def test_hints_come_one_at_a_time_and_a_wrong_way_is_named(learner: Learner) -> None:

@@ -197,12 +197,25 @@ export class Panel {
     drawTask(element, lesson);
     this.#drawRuns(lesson);
     drawItems(lesson);
-    for (const explain of element.querySelectorAll("[data-explain]")) {
-      /** @type {HTMLElement} */ (explain).hidden = !lesson.explains[Number(explain.getAttribute("data-explain"))];
-    }
+    this.#drawExplains(element, lesson);
     this.#drawPlayed(lesson);
     this.#drawFoot(lesson);
     if (fresh !== null && before !== null) fresh.scrollIntoView({ block: "nearest" });
+  }
+
+  /** What explains is shown once its questions are answered; one of an earlier step may have been passed over. @param {HTMLElement} element @param {LessonState} lesson */
+  #drawExplains(element, { explains, questions }) {
+    for (const each of element.querySelectorAll("[data-explain]")) {
+      const explain = /** @type {HTMLElement} */ (each);
+      explain.hidden = !explains[Number(explain.dataset.explain)];
+      const open = (explain.dataset.after ?? "").split(" ").filter((id) => questions[id]?.result === null);
+      const earlier = open.map((id) => this.#questions.get(id)).find((question) => question && !element.contains(question.root));
+      const waiting = /** @type {HTMLElement} */ (explain.nextElementSibling);
+      waiting.hidden = !explain.hidden || earlier === undefined || open.some((id) => element.contains(this.#questions.get(id)?.root ?? null));
+      const link = /** @type {HTMLButtonElement} */ (waiting.querySelector("button"));
+      setText(link, earlier?.root.querySelector(".ask")?.textContent ?? "");
+      link.onclick = () => void this.open(earlier?.root.closest(".step")?.getAttribute("data-step") ?? "");
+    }
   }
 
   /** @param {string} id */

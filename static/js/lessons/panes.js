@@ -27,6 +27,7 @@ export function offerPanes() {
     });
   });
   show("lesson");
+  document.querySelector(".top nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   document.addEventListener("lesson:step", () => show("lesson"));
   // Whoever has something played wants to see it.
   document.addEventListener("lesson:watch", () => {

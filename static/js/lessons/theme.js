@@ -14,3 +14,5 @@ button?.addEventListener("click", () => {
 });
 prefersDark.addEventListener("change", show);
 show();
+// On a phone the row of sections is wider than the window.
+document.querySelector(".top nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
