@@ -43,6 +43,8 @@ function diagramSection() {
     "Click a node, a link, a message or a client, or press Enter on it, for what can be done to it.",
     "The ring around a follower runs out towards an election; every heartbeat fills it again.",
     "A cell of a log is one entry: dashed in memory, solid on disk, ✓ committed, a green bar when it can be read.",
+    "“+14” on a message means 14 more entries, “✓137” that a follower has all up to entry 137; “–” in a log is the empty entry of a new leader.",
+    "To lose a write that was acknowledged: under Async, cut the leader’s links, write, and kill it. Slow links alone lose nothing: copies that were sent arrive even so.",
     "A speech bubble means that the client was told OK. Red, dashed and named “acked, lost” is a promise broken.",
     "A crown marks a leader, hollow for one that others have replaced; ✗ marks a dead node or message; ‖ a paused node.",
     "Orange is the leader and writes, blue followers and reads, purple an election.",
