@@ -12,11 +12,13 @@ from server.bench.measure import percentile, take_turns
 from server.bench.report import Row
 from server.cluster import Simulation, commands
 from server.rooms import Rooms
-from server.store import Store
+from server.store import Start, Store
 from server.web import TICK_SECONDS
 
 ROOMS = 300
 LOAD = "load writes 1/s"
+ARRIVE_TOGETHER = 5
+"""Visitors that come within one tick."""
 LISTEN_SECONDS = 4.0
 LATE_MILLISECONDS = 100.0
 
@@ -46,9 +48,13 @@ class Crowd:
         """By connection: the wall time at which its run's time 0 would have been."""
         self.late_ms: list[float] = []
         for number in range(count):
+            # Visitors come one after another, each with a seed: their heartbeats do not fall together.
             connection = str(number)
-            self.rooms.open(f"room {number}", connection)
+            start = Start(number, scenario=service.FIRST_SCENARIO)
+            self.rooms.open(f"room {number}", connection, start)
             self.rooms.command(connection, LOAD)
+            if number % ARRIVE_TOGETHER == 0:
+                play_for(TICK_SECONDS, self._tick)
 
     def lateness_p99_ms(self) -> float:
         """Of every event during some seconds: from when it was due until its frame was encoded."""
@@ -76,8 +82,9 @@ class BareRuns:
     """The same clusters with nobody watching: what taking turns alone costs."""
 
     def __init__(self, count: int) -> None:
-        self.runs = [Simulation(seed=1) for _ in range(count)]
-        for run in self.runs:
+        self.runs = [Simulation(seed=number) for number in range(count)]
+        for number, run in enumerate(self.runs):
+            run.run_until((count - number) // ARRIVE_TOGETHER * int(2e6 * TICK_SECONDS))
             run.execute(commands.StartLoad("write", 1_000_000))
         self.late_ms: list[float] = []
 
