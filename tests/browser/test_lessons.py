@@ -84,7 +84,7 @@ class Learner:
 
     def work(self) -> None:
         """Everything that the step has, from top to bottom."""
-        for block in self.step.locator(".question, .experiment, .task").all():
+        for block in self.step.locator("[data-question], .experiment, .task").all():
             kind = block.get_attribute("class") or ""
             if "experiment" in kind:
                 self.run(block)
@@ -95,7 +95,7 @@ class Learner:
             else:
                 self.answer(block)
         # What could not be answered before its run was played.
-        for block in self.step.locator(".question.observe:visible").all():
+        for block in self.step.locator("[data-question].observe:visible").all():
             if not block.get_attribute("data-result"):
                 self.answer(block)
 
@@ -205,15 +205,23 @@ def test_a_wrong_answer_is_refuted_and_the_way_leads_back(learner: Learner) -> N
     """What was said stands beside what was measured; the scene that refutes it plays, and one returns."""
     place_bet(learner)
     page = learner.page
+    echo = learner.step.locator(".echo")
+    expect(echo).to_contain_text("You predicted")
+    expect(echo.locator(".measured")).to_have_text(re.compile(r"^\d+$"))
+    learner.visitor.go_at("1")
+    learner.press(echo.get_by_role("button", name="Show me why"))
+    expect(page.locator("#away")).to_contain_text("Watch what speaks against")
+    expect(echo.locator("#played")).to_be_visible()
     learner.press(page.locator("#go-back"))
-    card = learner.step.locator(".question")
+    learner.hurry()
+    card = learner.step.locator("[data-question]")
     expect(card).to_have_attribute("data-result", "wrong")
     expect(card.locator(".outcome")).to_contain_text("You said")
     expect(card.locator(".outcome")).to_contain_text("None: an OK means it is stored for good")
     expect(card.locator(".measured")).to_have_text(re.compile(r"^\d+$"))
     expect(card.locator('[data-option="some"]')).to_have_attribute("data-mark", "right")
     learner.press(card.locator(".outcome").get_by_role("button", name="Show me why"))
-    expect(page.locator("#away")).to_contain_text("speaks against “None: an OK")
+    expect(page.locator("#away:visible")).to_contain_text("speaks against “None: an OK")
     expect(page.locator("#played")).to_be_hidden(timeout=LONG_MS)
     expect(page.locator('[data-verdict="durable"]')).to_have_class(re.compile("broken"))
     learner.press(page.get_by_role("button", name="Back to the lesson"))
@@ -227,7 +235,7 @@ def test_an_experiment_waits_for_the_prediction(learner: Learner) -> None:
     button = learner.step.locator(".run-it")
     expect(button).to_be_disabled()
     expect(button).to_have_accessible_description("First say what you expect.")
-    learner.answer(learner.step.locator(".question"))
+    learner.answer(learner.step.locator("[data-question]"))
     learner.run(learner.step.locator(".experiment"))
     expect(learner.step.locator(".outcome")).to_contain_text("Measured")
     # It is about the step before as well, which was passed over: that is said, and leads there.
@@ -240,7 +248,7 @@ def test_what_explains_comes_after_the_answers(learner: Learner) -> None:
     """Not before the learner has said what was seen."""
     place_bet(learner)
     expect(learner.step.locator(".explain")).to_be_hidden()
-    learner.answer(learner.step.locator(".question.observe"))
+    learner.answer(learner.step.locator("[data-question].observe"))
     expect(learner.step.locator(".explain")).to_be_visible()
     expect(learner.step.locator(".waiting")).to_be_hidden()
 
@@ -255,7 +263,7 @@ def test_hints_come_one_at_a_time_and_a_wrong_way_is_named(learner: Learner) -> 
     learner.press(more)
     expect(learner.step.locator(".hints li")).to_have_count(2)
     learner.visitor.say("latency A -> B 400ms")
-    expect(learner.step.locator(".nudge")).to_contain_text("Only one link is slow.")
+    expect(learner.step.locator(".nudge:visible")).to_contain_text("Only one link is slow.")
     learner.visitor.say("latency A -> C 400ms")
     expect(learner.step.locator('[data-clause="slow"]')).to_have_class("held")
     expect(learner.step.locator(".tally")).to_have_text("1 of 2 done")
@@ -271,14 +279,14 @@ def test_a_reload_comes_back_to_the_same_step(learner: Learner) -> None:
     expect(learner.page.locator(".steps a").nth(2)).to_have_attribute("aria-current", "step")
     expect(learner.step.locator("h2")).to_have_text("Pull the plug")
     learner.press(learner.page.locator("#go-back"))
-    expect(learner.step.locator(".question")).to_have_attribute("data-result", "wrong")
+    expect(learner.step.locator("[data-question]")).to_have_attribute("data-result", "wrong")
 
 
 def test_exploring_is_free_and_leads_back(learner: Learner) -> None:
     """Nothing is judged meanwhile; the goal counts again afterwards."""
     learner.open("/lessons/lost-after-ok")
     learner.press(learner.page.get_by_role("button", name="Explore freely"))
-    expect(learner.page.locator("#away")).to_contain_text("You are exploring")
+    expect(learner.page.locator("#away:visible")).to_contain_text("You are exploring")
     learner.visitor.say("kill A", "promote freshest")
     learner.press(learner.page.get_by_role("button", name="Back to the lesson"))
     expect(learner.step.locator(".tally")).to_have_text("0 of 2 done")
@@ -288,7 +296,7 @@ def test_exploring_is_free_and_leads_back(learner: Learner) -> None:
 def test_progress_can_be_taken_along(learner: Learner, tmp_path: Path, make_context: MakeContext) -> None:
     """Saved to a file and loaded elsewhere; a file that is none is told so, and changes nothing."""
     learner.open("/lessons/lost-after-ok?step=timeout")
-    learner.answer(learner.step.locator(".question"))
+    learner.answer(learner.step.locator("[data-question]"))
     learner.run(learner.step.locator(".experiment"))
     until(learner.page, lambda: learner.is_done(learner.number()))
     learner.page.goto("/lessons")
@@ -335,7 +343,7 @@ def test_quiz_items_come_back(learner: Learner) -> None:
     progress = {"version": 1, "steps": {}, "quizzes": rows, "drills": {}}
     page.evaluate("text => localStorage.setItem('progress', text)", json.dumps(progress))
     page.reload()
-    expect(page.locator("#review")).to_contain_text("2 questions have come back")
+    expect(page.locator("#review:visible")).to_contain_text("2 questions have come back")
     learner.press(page.get_by_role("button", name="Review now"))
     expect(page.locator("#review-ask")).to_contain_text("timed out just as A died")
     page.locator('#review input[value="unknown"]').focus()

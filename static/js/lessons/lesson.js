@@ -192,7 +192,8 @@ export class Panel {
     let fresh = null;
     for (const [id, question] of this.#questions) {
       const state = lesson.questions[id];
-      if (state && question.draw(state, lesson) && element.contains(question.root)) fresh ??= question.outcome;
+      if (!state || !question.draw(state, lesson)) continue;
+      fresh ??= [question.outcome, question.echo].find((shown) => shown !== null && element.contains(shown)) ?? null;
     }
     drawTask(element, lesson);
     this.#drawRuns(lesson);
@@ -278,7 +279,8 @@ export class Panel {
     if (playing === null) return;
     const id = CSS.escape(playing.id.split(".")[0]);
     const holder = { run: `[data-experiment="${id}"]`, show: `[data-task="${id}"]`, refute: `[data-question="${id}"]`, sentence: `[data-item="${id}"]` }[playing.kind];
-    const place = this.root.querySelector(holder);
+    const here = this.current.element;
+    const place = here.querySelector(holder) ?? here.querySelector(`[data-echo="${id}"]`) ?? this.root.querySelector(holder);
     const isNew = list.parentElement !== place;
     if (isNew) place?.append(list);
     const rows = playing.lines.map(({ text, done }, position) => {

@@ -9,11 +9,17 @@ import { make, words } from "./questions.js";
 /** @typedef {{ kind: string, say?: string, ask?: string, watch_for?: string, if_low?: string, if_high?: string, minutes?: number }} Note */
 
 const CHANNEL = "presenting";
+/** The height of a window, in pixels, whose picture needs no enlargement. */
+const ROOM_HEIGHT = 655;
 const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
 /** @param {Panel} panel */
 export function present(panel) {
   document.body.dataset.present = "yes";
+  // The picture is drawn for less room than there is and then made larger, its words with it.
+  const grow = () => document.documentElement.style.setProperty("--scale", String(Math.max(1, Math.min(2.6, innerHeight / ROOM_HEIGHT))));
+  addEventListener("resize", grow);
+  grow();
   const head = make("header", { className: "wall-head" }, make("p", { className: "wall-crumb" }), make("p", { className: "wall-title" }));
   document.querySelector(".stage")?.prepend(head);
   const blank = make("div", { className: "blank", hidden: true });
@@ -29,7 +35,9 @@ export function present(panel) {
   leave.addEventListener("click", () => location.assign(location.pathname));
   const show = () => {
     const { place, element } = panel.current;
-    const ask = element.querySelector(".question:not([hidden]) .ask");
+    const asked = [...element.querySelectorAll("[data-question]:not([hidden])")];
+    const ask = (asked.find((question) => !question.getAttribute("data-result")) ?? asked[asked.length - 1])?.querySelector(".ask");
+    for (const each of document.querySelectorAll(".ask")) each.classList.toggle("in-title", each === ask);
     const title = document.querySelector("#lesson-title")?.textContent ?? "";
     head.children[0].textContent = `${title} · ${place + 1} of ${panel.steps.length}`;
     head.children[1].replaceChildren(...[...(ask ?? element.querySelector("h2") ?? element).childNodes].map((node) => node.cloneNode(true)));
@@ -76,10 +84,9 @@ function listen(turn, panel, openNotes) {
 
 /** The hall has voted: its answer becomes the answer. @param {Panel} panel @param {number} number */
 function choose(panel, number) {
-  const question = [...panel.current.element.querySelectorAll(".question:not([hidden])")].find((each) => each.getAttribute("data-result") === "" || each.getAttribute("data-result") === null);
+  const question = [...panel.current.element.querySelectorAll("[data-question]:not([hidden])")].find((each) => !each.getAttribute("data-result"));
   const option = question?.querySelectorAll(".option input")[number - 1];
   if (!(option instanceof HTMLInputElement) || option.disabled) return;
-  question?.removeAttribute("data-unasked");
   option.click();
   /** @type {HTMLButtonElement | null} */ (question?.querySelector(".check:not([hidden])"))?.click();
 }
@@ -108,7 +115,7 @@ async function answerUnasked(panel, lesson) {
     if (panel.steps.indexOf(/** @type {HTMLElement} */ (question.closest(".step"))) > panel.current.place) continue;
     const options = [...question.querySelectorAll("[data-option]")].map((option) => option.getAttribute("data-option") ?? "");
     const choice = question.getAttribute("data-choice");
-    question.setAttribute("data-unasked", "yes");
+    for (const shown of document.querySelectorAll(`[data-question="${id}"], [data-echo="${id}"]`)) shown.setAttribute("data-unasked", "yes");
     await panel.act({ action: "answer", question: id, answer: choice === "number" ? 0 : choice === "one" ? options[0] : choice === "many" ? [] : options });
   }
 }

@@ -28,6 +28,8 @@ export class Question {
     this.check = /** @type {HTMLButtonElement} */ (root.querySelector(".check"));
     this.outcome = /** @type {HTMLElement} */ (root.querySelector(".outcome"));
     this.pending = /** @type {HTMLElement} */ (root.querySelector(".pending"));
+    /** Where the result is shown besides: in the step whose run has measured it. */
+    this.echo = /** @type {HTMLElement | null} */ (document.querySelector(`[data-echo="${CSS.escape(this.id)}"]`));
     this.isMeasured = false;
     root.addEventListener("change", () => this.#chosen());
     root.addEventListener("input", () => this.#showCheck());
@@ -132,7 +134,32 @@ export class Question {
     this.root.dataset.result = result === null ? "" : result.right === null ? "unclear" : result.right ? "right" : "wrong";
     for (const option of this.options) this.#markOption(option, answer, result);
     this.outcome.hidden = result === null;
+    this.#showEcho(answer, result);
     if (result === null || answer === null) return;
+    const children = this.#told(answer, result);
+    if (result.right !== null && !this.#tellsOthers && this.#hasOthers(answer, result)) {
+      const others = make("button", { className: "as-link", type: "button" }, "Why not the others?");
+      others.addEventListener("click", () => {
+        this.#tellsOthers = true;
+        for (const option of this.options) this.#markOption(option, answer, result);
+        others.remove();
+        /** @type {HTMLElement | null} */ (this.root.querySelector(".why:not([hidden])"))?.scrollIntoView({ block: "nearest" });
+      });
+      children.push(others);
+    }
+    this.outcome.replaceChildren(...children);
+  }
+
+  /** @param {LessonAnswer | null} answer @param {LessonResult | null} result */
+  #showEcho(answer, result) {
+    if (this.echo === null) return;
+    this.echo.hidden = result === null || answer === null;
+    this.echo.dataset.result = this.root.dataset.result;
+    if (result !== null && answer !== null) this.echo.querySelector(".outcome")?.replaceChildren(...this.#told(answer, result));
+  }
+
+  /** What was said beside what was measured, and the way to what speaks against it. @param {LessonAnswer} answer @param {LessonResult} result */
+  #told(answer, result) {
     const title = make("p", { className: "outcome-title" }, result.right === null ? "Another way" : result.right ? "✓ Right" : "✗ Not so");
     const children = [title];
     if (result.measured !== null) {
@@ -145,17 +172,7 @@ export class Question {
       why.addEventListener("click", () => void this.act({ action: "refute", question: this.id, option: String(answer) }));
       children.push(why);
     }
-    if (result.right !== null && !this.#tellsOthers && this.#hasOthers(answer, result)) {
-      const others = make("button", { className: "as-link", type: "button" }, "Why not the others?");
-      others.addEventListener("click", () => {
-        this.#tellsOthers = true;
-        for (const option of this.options) this.#markOption(option, answer, result);
-        others.remove();
-        /** @type {HTMLElement | null} */ (this.root.querySelector(".why:not([hidden])"))?.scrollIntoView({ block: "nearest" });
-      });
-      children.push(others);
-    }
-    this.outcome.replaceChildren(...children);
+    return children;
   }
 
   /** Whether there is something to say against answers that were not chosen. @param {LessonAnswer} answer @param {LessonResult} result */
