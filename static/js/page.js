@@ -352,8 +352,13 @@ const theDock = () => (dock ??= import("./dock/dock.js").then(({ Dock }) => {
 dockTabs?.addEventListener("focusin", () => void theDock(), { once: true });
 dockTabs?.addEventListener("click", (event) => {
   const name = event.target instanceof Element ? event.target.closest("[role=tab]")?.getAttribute("data-tab") : null;
-  if (name) void theDock().then((made) => made.toggle(name));
+  if (name && dockTabs.checkVisibility()) void theDock().then((made) => made.toggle(name));
 });
+
+// A cluster that is in a lesson is met here as well.
+setTimeout(() => {
+  if (store.lesson !== null && document.body.dataset.page !== "lesson") void import("./lessons/visiting.js").then((module) => panels.push(new module.Visiting(page)));
+}, TIMELINE_AFTER_MS);
 
 // What stands for an operation explains itself from the first touch on.
 for (const kind of ["pointerover", "focusin"]) {

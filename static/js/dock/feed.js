@@ -30,7 +30,8 @@ export class Feed {
   /** Folds what is new. @returns {boolean} whether everything known is folded */
   update() {
     const { store } = this.page;
-    if (store.newest === null) return true;
+    // Several clusters side by side are no matter of one dock.
+    if (store.newest === null || !("nodes" in store.newest)) return true;
     const first = store.steps[0]?.sequence ?? store.sequence + 1;
     if (store.run !== this.#run || first !== this.#first || this.#folded > store.sequence) this.#begin(first);
     const end = performance.now() + BUDGET_MS;

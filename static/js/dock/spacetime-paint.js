@@ -61,7 +61,7 @@ export function barOf(scene, { operation, from_us, to_us, slot }) {
   const isAbove = isInUpperHalf(scene, operation.client);
   const from = xOf(scene, from_us);
   const to = xOf(scene, Math.min(to_us, scene.nowUs));
-  return { x: from, y: y - BAR / 2 + (isAbove ? -1 : 1) * slot * SLOT, width: Math.max(3, to - from), isAbove };
+  return { x: from, y: y - BAR / 2 + (isAbove ? 1 : -1) * slot * SLOT, width: Math.max(3, to - from), isAbove };
 }
 
 /** @param {Scene} scene @param {string} lane */
@@ -298,7 +298,7 @@ function drawCourses(context, scene, items, room) {
   ends.clear();
   looks.sort((a, b) => Number(b.isLit) - Number(a.isLit) || Number(b.look.problem !== null) - Number(a.look.problem !== null));
   for (const { bar, look, isLit, course } of looks) {
-    if (course.slot > 0 || bar.x + bar.width < scene.left) continue;
+    if (bar.x + bar.width < scene.left) continue;
     const isPlain = !isLit && look.problem === null;
     if (isPlain && bar.x < (ends.get(course.operation.client) ?? -Infinity)) continue;
     context.font = `${isLit || look.problem !== null ? "600 " : ""}11px ${MONO}`;
@@ -308,7 +308,9 @@ function drawCourses(context, scene, items, room) {
     if (x > bar.x + Math.max(bar.width, width) || !room.take(`words ${course.operation.client}`, x, x + width + 7)) continue;
     context.fillStyle = look.ink;
     context.globalAlpha = scene.hasLit && !isLit ? 0.55 : 1;
-    context.fillText(look.words, x + 2, bar.isAbove ? bar.y - 4 : bar.y + BAR + 11);
+    // Bars beside each other grow towards the nodes; the words stand in one line beyond them.
+    const beyond = course.slot * SLOT;
+    context.fillText(look.words, x + 2, bar.isAbove ? bar.y - 4 - beyond : bar.y + BAR + 11 + beyond);
     context.globalAlpha = 1;
   }
 }

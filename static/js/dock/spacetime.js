@@ -16,7 +16,7 @@ import { steer } from "./view.js";
 
 /** How near to a thing the pointer must be, in CSS pixels. */
 const REACH = 7;
-const LANE_HEIGHT_MIN = 24;
+const LANE_HEIGHT_MIN = 20;
 /** A window is drawn at every step as long as a pixel is less than this, and otherwise now and then. */
 const FINE_US_PER_PIXEL = 40_000;
 const COARSE_EVERY_MS = 120;
