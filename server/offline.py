@@ -45,7 +45,7 @@ def assemble(page: str, static: Path, recording: Mapping[str, Any]) -> str:
     assert "</style" not in styles
     policy = (
         f"default-src 'none'; script-src {_digest(import_map)} {_digest(start)} data:; "
-        f"style-src {_digest(styles)}; img-src data:; base-uri 'none'; form-action 'none'"
+        f"style-src {_digest(styles)} data:; img-src data:; base-uri 'none'; form-action 'none'"
     )
     head = (
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
@@ -67,7 +67,7 @@ def modules(folder: Path) -> dict[str, str]:
             continue
         source = (folder / REPLACED.get(name, name)).read_text("utf-8")
         # What else a module would fetch from beside it is in the file already.
-        source = _OWN_ADDRESS.sub(lambda match: f'new URL("data:,{match[1]}")', source)
+        source = _OWN_ADDRESS.sub(lambda match: f'new URL("data:text/css,/*{match[1]}*/")', source)
         found[name] = _SPECIFIER.sub(lambda match, name=name: _named(match, name), source)  # type: ignore[misc]
         waiting += sorted(set(re.findall(rf'"{_NAME}([^"]+)"', found[name])))
     return found

@@ -19,6 +19,9 @@
 const NOT_LIVE = { ok: false, error: { says: "This is a recording: it can be looked at, not changed." } };
 const THE_END = { ok: false, error: { says: "The recording ends here." } };
 
+// There is nobody to ask, and whoever asks is told so at once.
+globalThis.fetch = () => Promise.resolve(new Response("", { status: 404 }));
+
 /**
  * @param {{
  *   keyframe(keyframe: RunKeyframe): void,

@@ -266,6 +266,11 @@ def test_a_recording_plays_from_a_disk(visitor: Visitor, offline: BrowserContext
     replay.press("Play")
     expect(replay.node("A")).to_have_class(re.compile("dead"))
     expect(replay.button("Play")).to_be_visible()
+    page.get_by_role("tab", name="Space-time").click()
+    expect(page.get_by_role("tabpanel").first).to_be_visible()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_contain_text("Play or pause the run")
+    page.keyboard.press("Escape")
     page.keyboard.press("k")
     expect(replay.alert()).to_contain_text("This is a recording: it can be looked at, not changed.")
 
@@ -365,7 +370,9 @@ def test_a_frame_plays_in_a_page_of_another_site(
         expect(frame.get_by_role("link", name="Open in Follow the Leader")).to_have_attribute(
             "href", f"/play?{LINK}"
         )
-        expect(frame.locator(".legend, .verdicts, .side, .top").locator("visible=true")).to_have_count(0)
+        expect(
+            frame.locator(".legend, .verdicts, .side, .top, [role=tab]").locator("visible=true")
+        ).to_have_count(0)
         foot = frame.locator(".credit").bounding_box()
         assert foot is not None
     first.get_by_role("button", name="Pause playback").click()
