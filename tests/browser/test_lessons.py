@@ -293,6 +293,18 @@ def test_exploring_is_free_and_leads_back(learner: Learner) -> None:
     expect(learner.visitor.node("A")).not_to_have_class(re.compile("dead"))
 
 
+def test_a_lesson_s_cluster_is_met_in_the_playground(learner: Learner) -> None:
+    """What the lesson forbids is allowed once it is asked for; and the way back is there."""
+    learner.open("/lessons/lost-after-ok")
+    page = learner.page
+    learner.visitor.open("/play")
+    expect(page.get_by_text("This cluster is in a lesson")).to_be_visible()
+    learner.press(page.get_by_role("button", name="Use it freely"))
+    expect(page.get_by_text("You explore a cluster of a lesson.")).to_be_visible()
+    learner.press(page.get_by_role("link", name="Back to it"))
+    expect(page.locator("#away:visible")).to_contain_text("You are exploring")
+
+
 def test_progress_can_be_taken_along(learner: Learner, tmp_path: Path, make_context: MakeContext) -> None:
     """Saved to a file and loaded elsewhere; a file that is none is told so, and changes nothing."""
     learner.open("/lessons/lost-after-ok?step=timeout")
@@ -480,6 +492,8 @@ def test_home_and_header_lead_to_the_lessons(page: Page) -> None:
     """A newcomer finds the first lesson; on its page the header says where one is."""
     page.goto("/")
     page.get_by_role("link", name="take the first lesson").click()
+    expect(page.locator("#lesson-title")).to_have_text("One writer, many copies")
+    page.goto("/lessons")
     page.get_by_role("link", name="Begin with the first lesson").click()
     expect(page.locator("#lesson-title")).to_have_text("One writer, many copies")
     current = page.get_by_role("navigation", name="Main").locator("[aria-current]")
