@@ -5,6 +5,7 @@
  */
 import { connect } from "./connection.js";
 import { Diagram } from "./diagram/diagram.js";
+import "./lessons/theme.js";
 import { Timeline } from "./panels/timeline.js";
 import { Clock, firstAfter, Playback, seconds, Store } from "./store.js";
 
@@ -291,12 +292,4 @@ document.addEventListener("keydown", (event) => {
   if (run === undefined) return;
   event.preventDefault();
   run();
-});
-const theme = byId("switch-theme");
-const isDark = () => (document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
-theme.setAttribute("aria-pressed", String(isDark()));
-theme.addEventListener("click", () => {
-  document.documentElement.dataset.theme = isDark() ? "light" : "dark";
-  document.cookie = `theme=${document.documentElement.dataset.theme}; path=/; max-age=31536000; samesite=strict`;
-  theme.setAttribute("aria-pressed", String(isDark()));
 });

@@ -1,5 +1,5 @@
 // @ts-check
-/** Dark or light, on pages without a cluster. */
+/** Dark or light, on pages that `page.js` does not run. */
 
 const prefersDark = matchMedia("(prefers-color-scheme: dark)");
 const isDark = () => (document.documentElement.dataset.theme ?? (prefersDark.matches ? "dark" : "light")) === "dark";
