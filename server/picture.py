@@ -58,6 +58,8 @@ class Picture:
         }
         self._patches: list[Patch] = []
         self._dropped: deque[tuple[int, str]] = deque()
+        self._confirming: dict[int, tuple[int, int, int]] = {}
+        """By message, for an agreeing answer to a leader on its way: partition, term, and up to where."""
 
     def observe(self, event: Event) -> list[Patch]:
         """Fold one event in; returns what changed."""
@@ -131,7 +133,7 @@ class Picture:
         replica: Document = {
             "role": "follower", "term": 1, "leader": None, "votes": [], "handing_over_to": None,
             "election_at_us": None, "election_set_us": None, "log": [], "flushed_index": 0,
-            "commit_index": 0, "applied_index": 0, "store": {}, "discarded": [],
+            "commit_index": 0, "applied_index": 0, "store": {}, "discarded": [], "progress": {},
         }  # fmt: skip
         node = {"state": "up", "voter": event.is_voter, "settings": {}, "replicas": [replica]}
         self._set(["nodes", event.node], node)
@@ -157,6 +159,7 @@ class Picture:
             self._set_replica(event.node, partition, "role", "follower")
             self._set_replica(event.node, partition, "leader", None)
             self._set_replica(event.node, partition, "votes", [])
+            self._set_replica(event.node, partition, "progress", {})
 
     def _on_node_paused(self, event: events.NodePaused) -> None:
         self._set(["nodes", event.node, "state"], "paused")
@@ -208,8 +211,13 @@ class Picture:
             shown["term"] = message.term
         if isinstance(message, AppendEntries):
             shown["count"] = len(message.entries)
+            next_index = message.previous_index + len(message.entries) + 1
+            self._set_progress(event.source, event.partition, event.target, "next", next_index)
         elif isinstance(message, AppendEntriesReply):
             shown["success"] = message.success
+            if message.success:
+                confirmed = (event.partition, message.term, message.received_index)
+                self._confirming[event.message_id] = confirmed
         elif isinstance(message, RequestVoteReply):
             shown["success"] = message.granted
         elif isinstance(message, ClientReply):
@@ -218,8 +226,26 @@ class Picture:
 
     def _on_delivered(self, event: events.MessageDelivered) -> None:
         self._delete(["messages", str(event.message_id)])
+        confirmed = self._confirming.pop(event.message_id, None)
+        if confirmed is None or event.target not in self.state["nodes"]:
+            return
+        partition, term, index = confirmed
+        leader = self.state["nodes"][event.target]["replicas"][partition]
+        if leader["role"] == "leader" and leader["term"] == term:
+            known = leader["progress"].get(event.source, {}).get("match", 0)
+            self._set_progress(event.target, partition, event.source, "match", max(index, known))
+
+    def _set_progress(self, leader: str, partition: int, follower: str, field: str, index: int) -> None:
+        """What a leader knows of a follower: the next entry it sends, and up to where their logs match."""
+        progress = self.state["nodes"][leader]["replicas"][partition]["progress"]
+        if follower not in progress:
+            path = ["nodes", leader, "replicas", partition, "progress", follower]
+            self._set(path, {"next": index if field == "next" else 1, "match": 0})
+        if progress[follower][field] != index:
+            self._set(["nodes", leader, "replicas", partition, "progress", follower, field], index)
 
     def _on_dropped(self, event: events.MessageDropped) -> None:
+        self._confirming.pop(event.message_id, None)
         name = str(event.message_id)
         self._set(["messages", name, "dropped_us"], event.at_us)
         self._set(["messages", name, "reason"], event.reason)
@@ -239,7 +265,8 @@ class Picture:
         replica = self.state["nodes"][node]["replicas"][partition]
         if replica[field] != value:
             replica[field] = value
-            self._patches.append(["=", ["nodes", node, "replicas", partition, field], value])
+            path = ["nodes", node, "replicas", partition, field]
+            self._patches.append(["=", path, _as_it_is(value)])
 
     def _clear_timer(self, node: str, partition: int) -> None:
         self._set_replica(node, partition, "election_at_us", None)
@@ -264,12 +291,14 @@ class Picture:
         self._set_replica(event.node, event.partition, "role", "leader")
         self._set_replica(event.node, event.partition, "leader", event.node)
         self._set_replica(event.node, event.partition, "votes", list(event.votes))
+        self._set_replica(event.node, event.partition, "progress", {})
         self._clear_timer(event.node, event.partition)
 
     def _on_stepped_down(self, event: events.LeaderStepped) -> None:
         self._set_replica(event.node, event.partition, "role", "follower")
         self._set_replica(event.node, event.partition, "votes", [])
         self._set_replica(event.node, event.partition, "handing_over_to", None)
+        self._set_replica(event.node, event.partition, "progress", {})
         self._clear_timer(event.node, event.partition)
 
     def _on_recognised(self, event: events.LeaderRecognised) -> None:

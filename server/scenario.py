@@ -91,7 +91,8 @@ def read_scenario(text: str, name: str) -> Scenario:
         document = _load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as problem:  # `2001-99-99` is no date: ValueError.
         mark = getattr(problem, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
+        # The end of the text counts as the line after the last.
+        where = f", line {min(mark.line + 1, max(1, len(text.splitlines())))}" if mark else ""
         raise CommandRefused(
             f"{name}{where}: this is not YAML: {getattr(problem, 'problem', problem)}."
         ) from None

@@ -406,3 +406,26 @@ def test_whom_clients_take_for_the_leader_is_what_they_believe() -> None:
     leader = run.simulation.leader()
     assert leader is not None
     assert believed == ["A", "A", None, leader.name]
+
+
+def test_what_a_leader_knows_of_its_followers_is_shown() -> None:
+    """The next entry it sends and the last that matches: as its own notes have it, at quiet moments."""
+    run = Run(5, {"replication": "quorum", "failover": "manual"})
+    run.command("write x 1")
+    run.advance(2_000_000)
+    run.command("cut A C")
+    run.command("write x 2")
+    run.advance(4_000_000)
+    run.command("kill B")
+    run.command("restart B")
+    run.advance(9_500_000)
+    leader = run.simulation.leader()
+    assert leader is not None
+    role: Any = leader.replicas[0].role
+    shown = run.picture.state["nodes"][leader.name]["replicas"][0]["progress"]
+    assert {name: each["match"] for name, each in shown.items()} == {
+        name: each.received_index for name, each in role.progress.items()
+    }
+    assert {each["match"] for each in shown.values()} == {1, 2}
+    followers = [name for name in "ABC" if name != leader.name]
+    assert all(run.picture.state["nodes"][name]["replicas"][0]["progress"] == {} for name in followers)

@@ -71,7 +71,9 @@ const page = {
   highlighted: null,
   highlight(what) {
     page.highlighted = what;
-    void import("./diagram/spotlight.js").then(({ light }) => light(store.state, what?.operation === undefined ? [] : [what.operation]));
+    const changed = store.steps.find((step) => step.sequence === what?.sequence)?.patches.map(([, path]) => path) ?? [];
+    const named = (/** @type {string} */ kind) => changed.filter((path) => path[0] === kind && path.length > 1).map((path) => String(path[1]));
+    void import("./diagram/spotlight.js").then(({ light }) => light(store.state, what?.operation === undefined ? [] : [what.operation], named("messages"), named("nodes")));
     if (what?.node !== undefined) page.selected = what.node;
     refresh();
   },

@@ -47,6 +47,8 @@ interface Replica {
   applied_index: number;
   store: Record<string, StoredValue>;
   discarded: DiscardedEntry[];
+  /** Of a leader, by follower: the next entry it sends, and up to where their logs are known to match. */
+  progress: Record<string, { next: number; match: number }>;
 }
 
 interface NodeState {

@@ -202,7 +202,7 @@ def test_phone_has_the_line_of_time(make_context: Any) -> None:
     expect(visitor.button("Back to now")).to_be_visible()
     box = page.locator("#step-back").bounding_box()
     assert box is not None
-    assert min(box["width"], box["height"]) >= 40
+    assert min(box["width"], box["height"]) >= 36
 
 
 def test_why_leads_from_a_node_to_the_command(quiet: Visitor) -> None:

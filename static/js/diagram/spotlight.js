@@ -17,11 +17,16 @@ const any = (/** @type {string} */ attribute, /** @type {Iterable<string | numbe
 /**
  * Lights operations, with the clients that asked and the nodes that answered. Nothing lit, nothing dimmed.
  * @param {ClusterState | null} state @param {number[]} operations
+ * @param {string[]} [messages] single messages to light @param {string[]} [circles] single nodes to light
  */
-export function light(state, operations) {
+export function light(state, operations, messages = [], circles = []) {
   const ids = any("data-operation", operations);
   const known = operations.flatMap((id) => state?.operations[id] ?? []);
-  if (ids === null) return void sheet.replaceSync("");
+  const single = [
+    ...(any("data-id", messages) === null ? [] : [`.diagram .message${any("data-id", messages)} .pill { stroke: var(--ink); stroke-width: 3; }`]),
+    ...(any("data-id", circles) === null ? [] : [`.diagram .node:has(> .grip${any("data-id", circles)}) .body { stroke-width: 7; }`]),
+  ];
+  if (ids === null) return void sheet.replaceSync(single.join("\n"));
   const clients = any("data-id", known.map(({ client }) => client));
   const nodes = any("data-id", known.flatMap(({ node }) => node ?? []));
   const rules = [

@@ -104,7 +104,8 @@ export class LogsTab {
       const replica = replicaOf(state, node);
       write(row.name, node);
       const missing = behind(state, node);
-      const about = `${labels[node]}${state.nodes[node].state === "paused" ? ", paused" : ""}, term ${replica.term}${missing > 0 ? `, ${missing} behind` : ""}`;
+      const known = leader === null ? undefined : replicaOf(state, leader).progress[node];
+      const about = `${labels[node]}${state.nodes[node].state === "paused" ? ", paused" : ""}, term ${replica.term}${missing > 0 ? `, ${missing} behind` : ""}${known === undefined ? "" : ` · match ${known.match}, next ${known.next}`}`;
       write(row.about, about);
       row.element.dataset.state = state.nodes[node].state === "dead" ? "dead" : replica.role;
       const cells = cellsOf(state, node, leader, from, to);
