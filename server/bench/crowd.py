@@ -50,8 +50,7 @@ class Crowd:
         for number in range(count):
             # Visitors come one after another, each with a seed: their heartbeats do not fall together.
             connection = str(number)
-            start = Start(number, scenario=service.FIRST_SCENARIO)
-            self.rooms.open(f"room {number}", connection, start)
+            self.rooms.open(f"room {number}", connection, Start(number))
             self.rooms.command(connection, LOAD)
             if number % ARRIVE_TOGETHER == 0:
                 play_for(TICK_SECONDS, self._tick)
