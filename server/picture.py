@@ -462,8 +462,11 @@ _FOLDS: dict[type[Event], Callable[[Picture, Any], None]] = {
 
 def _as_it_is(value: Any) -> Any:
     """A copy of what a patch puts in place: later events change the original."""
-    if isinstance(value, dict):
-        return {key: _as_it_is(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_as_it_is(item) for item in value]
-    return value
+    kind = type(value)
+    if kind is dict:
+        copied = value.copy()
+        for key, item in value.items():
+            if type(item) is dict or type(item) is list:
+                copied[key] = _as_it_is(item)
+        return copied
+    return [_as_it_is(item) for item in value] if kind is list else value
