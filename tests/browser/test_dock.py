@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import MakeContext
 from tests.browser.visitor import QUICKLY, Visitor, until
@@ -162,7 +162,8 @@ def walk(visitor: Visitor, most: int = 120) -> list[str]:
     page = visitor.page
     status = page.locator(".space-says")
     field(visitor).focus()
-    page.keyboard.press("Home")
+    # Nothing can be walked to before the past is there.
+    until(page, lambda: page.keyboard.press("Home") or status.text_content())
     said = [status.text_content() or ""]
     for _ in range(most):
         page.keyboard.press("ArrowRight")
@@ -208,6 +209,37 @@ def test_the_space_time_diagram_shows_what_happened(lost: Visitor) -> None:
     lost.press("Whole run")
     names = ["--leader", "--follower", "--candidate", "--bad", "--ok", "--ink"]
     until(lost.page, lambda: lost.page.evaluate(COLOURS, names) == names)
+
+
+def test_a_walk_goes_on_when_more_of_the_past_has_come(lost: Visitor) -> None:
+    """A page that came late asks for what was before; who walks meanwhile stays where they are."""
+    page = lost.page
+    held: list[Route] = []
+    page.route("**/history.json*", lambda route: held.append(route))
+    page.reload()
+    lost.wait()
+    status = page.locator(".space-says")
+    field(lost).focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    expect(status).to_contain_text("x=2")
+    here = status.text_content() or ""
+    until(page, lambda: held)
+    for route in held:
+        route.continue_()
+    until(page, lambda: "x=1: Client 1" not in step_and_tell(page, status, here))
+    page.keyboard.press("ArrowRight")
+    expect(status).to_have_text(here)
+
+
+def step_and_tell(page: Page, status: Locator, here: str) -> str:
+    """What lies before the place where the walk is; it comes back when that is the first write."""
+    page.keyboard.press("ArrowLeft")
+    words = status.text_content() or ""
+    if words.startswith("x=1: Client 1"):
+        page.keyboard.press("ArrowRight")
+        expect(status).to_have_text(here)
+    return words
 
 
 def write_of_3(visitor: Visitor) -> Locator:

@@ -493,11 +493,11 @@ def test_a_clicker_leads_through_the_lesson_on_the_wall(make_context: MakeContex
 
 def test_home_and_header_lead_to_the_lessons(page: Page) -> None:
     """A newcomer finds the first lesson; on its page the header says where one is."""
-    page.goto("/")
-    page.get_by_role("link", name="take the first lesson").click()
-    expect(page.locator("#lesson-title")).to_have_text("One writer, many copies")
     page.goto("/lessons")
     page.get_by_role("link", name="Begin with the first lesson").click()
+    expect(page.locator("#lesson-title")).to_have_text("One writer, many copies")
+    page.goto("/")
+    page.get_by_role("link", name="take the first lesson").click()
     expect(page.locator("#lesson-title")).to_have_text("One writer, many copies")
     current = page.get_by_role("navigation", name="Main").locator("[aria-current]")
     expect(current).to_have_text("Lessons")

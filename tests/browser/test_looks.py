@@ -13,7 +13,7 @@ from tests.browser.conftest import MakeContext
 from tests.browser.visitor import QUICKLY, Visitor
 
 VIOLATIONS = """async () => {
-  await Promise.all(document.getAnimations().map((animation) => animation.finished));
+  await Promise.allSettled(document.getAnimations().map((animation) => animation.finished));
   const { violations } = await axe.run();
   return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.target} ${node.failureSummary}`));
 }"""

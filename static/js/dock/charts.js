@@ -139,6 +139,8 @@ export class ChartsTab {
     const field = make("div", { className: "chart-field", tabIndex: 0 }, canvas);
     field.setAttribute("role", "slider");
     field.setAttribute("aria-label", `${chart.title} over time, in ${chart.unit}`);
+    // A slider has a value from the beginning, before anything is drawn.
+    for (const name of ["aria-valuemin", "aria-valuemax", "aria-valuenow"]) field.setAttribute(name, "0");
     const value = make("span", { className: "chart-value" });
     const sum = make("p", { className: "hidden" });
     const legend = make("span", { className: "chart-legend" });
@@ -231,7 +233,6 @@ export class ChartsTab {
     context.restore();
     const words = chart.at(feed.series, readUs);
     write(value, this.#readUs === null ? words : `${seconds(readUs)}: ${words}`);
-    field.setAttribute("aria-valuemin", "0");
     field.setAttribute("aria-valuemax", (page.store.nowUs / 1e6).toFixed(2));
     field.setAttribute("aria-valuenow", (readUs / 1e6).toFixed(2));
     field.setAttribute("aria-valuetext", `${seconds(readUs)}: ${words}`);

@@ -100,7 +100,8 @@ export class SpaceTimeTab {
     view.follow(timeUs, page.viewUs === null, page.store.earliestUs, page.store.nowUs);
     if (this.#version !== feed.version) {
       this.#version = feed.version;
-      this.#pointed = this.#walked = null;
+      this.#pointed = null;
+      this.#walked = again(this.#walked, feed.space.spans.all);
     }
     this.follow.setAttribute("aria-pressed", String(view.isFollowing));
     this.heartbeats.setAttribute("aria-pressed", String(this.#hasHeartbeats));
@@ -261,6 +262,16 @@ export class SpaceTimeTab {
     this.view.reveal(item.from_us);
     this.#choose(item, true);
   }
+}
+
+/** What a thing is called, whichever fold it is of. @param {Item} item */
+function nameOf(item) {
+  return item.type === "operation" ? `operation ${item.operation.id}` : item.type === "message" ? `message ${item.id}` : `${item.kind} ${item.sequence}`;
+}
+
+/** The same thing in a fold begun anew, for example when more of the past has come. @param {Item | null} item @param {Item[]} all */
+function again(item, all) {
+  return item === null ? null : (all.find((other) => nameOf(other) === nameOf(item)) ?? null);
 }
 
 /** What lights when a thing is chosen. @param {Item} item @returns {Lit} */
