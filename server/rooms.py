@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from threading import RLock
 from typing import Any
@@ -427,6 +428,16 @@ class Rooms:
         del self._rooms[room.key]
 
     # --- the store ---
+
+    @contextmanager
+    def turn(self) -> Iterator[float]:
+        """A moment in which nobody else is at the rooms or the store; tells the wall time."""
+        with self._lock:
+            yield self._clock()
+
+    def wall(self) -> float:
+        """The wall time in seconds."""
+        return self._clock()
 
     def save(self) -> None:
         """Note where every room is: to be called before the server ends."""

@@ -48,6 +48,11 @@ CREATE TABLE command (
 ) WITHOUT ROWID;
 """
 
+_PROGRESS = """
+CREATE TABLE IF NOT EXISTS progress (code TEXT PRIMARY KEY, kept_at REAL NOT NULL, document TEXT NOT NULL)
+"""
+"""Kept for days, in a file that may be older than this table."""
+
 
 class StoreUnusable(Exception):
     """The data folder cannot be used. The text is a sentence for the person who runs the server."""
@@ -159,6 +164,7 @@ class Store:
             self._database.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;")
         elif version != _SCHEMA_VERSION:
             raise sqlite3.DatabaseError("the file was written by another version of this program")
+        execute(_PROGRESS)
 
     def secret(self) -> bytes:
         """The key that room cookies are signed with: made once, kept with the rooms."""
@@ -241,6 +247,26 @@ class Store:
         """Forget every room whose last tab left before `wall`; answers how many."""
         with self._guarded():
             return self._database.execute("DELETE FROM room WHERE seen_at < ?", (wall,)).rowcount
+
+    def keep_progress(self, code: str, document: str, wall: float, since: float, most: int) -> None:
+        """Keep a document under a code. Those from before `since` go; so do the oldest of too many."""
+        with self._guarded(), self._database as database:
+            database.execute("BEGIN")
+            database.execute("DELETE FROM progress WHERE kept_at < ?", (since,))
+            database.execute("INSERT INTO progress VALUES (?, ?, ?)", (code, wall, document))
+            database.execute(
+                "DELETE FROM progress WHERE code IN "
+                "(SELECT code FROM progress ORDER BY kept_at DESC, rowid DESC LIMIT -1 OFFSET ?)",
+                (most,),
+            )
+
+    def kept_progress(self, code: str, since: float) -> str | None:
+        """The document under a code, unless it is from before `since`."""
+        with self._guarded():
+            row = self._database.execute(
+                "SELECT document FROM progress WHERE code = ? AND kept_at >= ?", (code, since)
+            ).fetchone()
+        return None if row is None else str(row[0])
 
     def close(self) -> None:
         """Finish; the store cannot be used afterwards."""

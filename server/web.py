@@ -29,7 +29,7 @@ from socketio.packet import EVENT, Packet
 from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.security import safe_join
 
-from server import protocol, resources, web_lessons, web_sharing
+from server import protocol, resources, web_lessons, web_progress, web_sharing
 from server.cluster.commands import CommandRefused
 from server.lessons.library import Library
 from server.protocol import Answer
@@ -53,7 +53,10 @@ FIRST_COMPARISON = Start(
 """What a visitor finds there."""
 COOKIE_SECONDS = 30 * 24 * 3600
 MESSAGE_BYTES_MAX = 64 * 1024
-BYTES_MAX = {"/scenario": web_sharing.FILE_BYTES_MAX + 1}
+BYTES_MAX = {
+    "/scenario": web_sharing.FILE_BYTES_MAX + 1,
+    web_progress.PATH: web_progress.BODY_BYTES_MAX,
+}
 """Where a request may be larger: one byte more than a file, so that a file that is too large is told so."""
 PACKETS_PER_POST_MAX = 128
 """Clicks that a browser without WebSocket may gather into one request."""
@@ -100,10 +103,12 @@ def create_app(rooms: Rooms, catalogue: Catalogue, *, async_mode: str = "threadi
     app.config["COMPRESS_MIN_SIZE"] = 500
     app.config["MAX_CONTENT_LENGTH"] = MESSAGE_BYTES_MAX
     Compress(app)
+    secret = rooms.store.secret()
     page = _add_pages(app, rooms)
     _add_data(app, rooms, catalogue)
     if catalogue.library is not None:
         web_lessons.add_routes(app, catalogue.library(), page, _kept_answer)
+    web_progress.add_routes(app, rooms, lambda: room_key(flask.request.cookies.get(COOKIE), secret))
     _add_static(app)
     app.after_request(_add_headers)
     app.register_error_handler(HTTPException, _error_page)

@@ -1,6 +1,7 @@
 // @ts-check
 /** The lists of lessons and interview questions: how far this browser's learner is, and what there is to practise. */
 import "./theme.js";
+import { offerCode } from "./code.js";
 import { doneOf, due, exported, imported, load } from "./progress.js";
 
 const kind = document.body.dataset.page === "interview" ? "interview" : "lessons";
@@ -60,6 +61,11 @@ find("import")?.addEventListener("change", async (event) => {
   if (!file || !says) return;
   says.textContent = file.size > 1_000_000 ? "This file is too large to be progress. Nothing was changed." : imported(await file.text());
   field.value = "";
+  showProgress();
+  offerReview();
+});
+
+offerCode(() => {
   showProgress();
   offerReview();
 });

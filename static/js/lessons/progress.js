@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * What this browser remembers of a learner: steps done, quiz items that come back, interview drills.
- * It stays on this device; a file takes it to another.
+ * It stays on this device; a file or a code takes it to another.
  */
 
 const PLACE = "progress";
@@ -95,6 +95,9 @@ export function doneOf(progress, lesson, steps, rev) {
   return { now, ever };
 }
 
+/** Whether there is nothing to remember yet. @param {Progress} progress */
+export const isEmpty = (progress) => Object.values(progress).every((part) => typeof part !== "object" || Object.keys(part).length === 0);
+
 // --- files ------------------------------------------------------------------------------------------
 
 /** The file's text. */
@@ -103,17 +106,18 @@ export const exported = () => JSON.stringify(load(), null, 2);
 /**
  * Adds what a file holds to what is remembered; of each thing the better result stays.
  * @param {string} text
+ * @param {string} what what held it
  * @returns {string} a sentence on what was done, or why nothing was
  */
-export function imported(text) {
-  if (text.length > FILE_CHARACTERS_MAX) return "This file is too large to be progress. Nothing was changed.";
+export function imported(text, what = "This file") {
+  if (text.length > FILE_CHARACTERS_MAX) return `${what} is too large to be progress. Nothing was changed.`;
   /** @type {Progress} */
   let incoming;
   try {
     incoming = checked(JSON.parse(text));
   } catch (problem) {
     const says = problem instanceof SyntaxError ? "it is not JSON" : problem instanceof Error ? problem.message : "it cannot be read";
-    return `This file holds no progress: ${says}. Nothing was changed.`;
+    return `${what} holds no progress: ${says}. Nothing was changed.`;
   }
   update((progress) => merge(progress, incoming));
   const count = Object.values(incoming.steps).filter(({ done }) => done).length;
