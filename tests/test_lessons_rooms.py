@@ -131,6 +131,101 @@ def test_a_restored_scene_forgets_no_answer(house: House) -> None:
     assert shown(house)["step"] == "bet"
 
 
+GOES_ON = """
+## more: More of it
+
+```run
+id: third
+do: [ "kill B", "wait 1s" ]
+```
+```observe
+id: entries
+ask: "How many entries has A?"
+kind: number
+measure: { run: third, probe: "node(A).last_index" }
+match: "x == 2"
+tolerance: 0
+```
+"""
+"""A step that goes on with the run of the one before."""
+
+
+@pytest.fixture
+def longer(small: Library, tmp_path: Path) -> None:
+    """The small lesson has one step more, which goes on from the bet."""
+    file = tmp_path / "lessons" / "01-small.md"
+    file.write_text(SMALL.replace("\n## again:", f"{GOES_ON}\n## again:"), encoding="utf-8")
+    small.refresh()
+
+
+def bet(house: House) -> None:
+    """The bet, predicted and played."""
+    say(house, "open", lesson="small", step="bet")
+    say(house, "answer", question="bet", answer="both")
+    say(house, "run", run="bet")
+    house.pass_time(3)
+
+
+def entries(house: House) -> str:
+    """Goes on from the bet and plays the experiment there: how many entries A has, as measured."""
+    if shown(house)["step"] != "more":
+        say(house, "next")
+    say(house, "run", run="third")
+    house.pass_time(3)
+    assert shown(house)["stopped"] is None
+    assert shown(house)["runs"]["third"] == "done"
+    if shown(house)["questions"]["entries"]["open"]:
+        say(house, "answer", question="entries", answer=2)
+    return str(shown(house)["questions"]["entries"]["result"]["measured"])
+
+
+@pytest.mark.usefixtures("longer")
+def test_a_step_goes_on_from_what_was_taken_back(house: House) -> None:
+    """A restored scene has not played the experiment: the next step brings what it goes on from."""
+    bet(house)
+    say(house, "refute", question="bet", option="both")
+    house.pass_time(3)
+    say(house, "restore")
+    assert entries(house) == "2"
+
+
+@pytest.mark.usefixtures("longer")
+def test_a_step_goes_on_from_what_was_passed_over(house: House) -> None:
+    """Neither the task nor the experiment before was done."""
+    say(house, "open", lesson="small")
+    say(house, "next")
+    say(house, "next")
+    assert shown(house)["done"] == []
+    assert entries(house) == "2"
+
+
+@pytest.mark.usefixtures("longer")
+def test_a_step_goes_on_with_what_the_learner_did(house: House) -> None:
+    """What has happened is not played anew."""
+    bet(house)
+    house.command("write w 1")
+    house.pass_time(3)
+    assert entries(house) == "3"
+
+
+@pytest.mark.usefixtures("longer")
+def test_an_experiment_is_played_once_more_from_its_beginning(house: House) -> None:
+    """A second time it would find what it has left behind."""
+    bet(house)
+    assert [entries(house), entries(house)] == ["2", "2"]
+
+
+def test_an_experiment_begins_without_what_the_learner_changed(house: House) -> None:
+    """A step without a task asks for nothing: what was tried there is not measured."""
+    say(house, "open", lesson="small", step="bet")
+    say(house, "answer", question="bet", answer="both")
+    house.command("kill A")
+    say(house, "run", run="bet")
+    house.pass_time(3)
+    assert shown(house)["stopped"] is None
+    assert shown(house)["questions"]["bet"]["result"]["right"] is False
+
+
 def test_show_me_begins_at_the_steps_beginning(house: House) -> None:
     """Whatever the learner has done so far."""
     say(house, "open", lesson="small")

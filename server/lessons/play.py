@@ -33,6 +33,10 @@ class LessonPlay(Play):
         self._is_ready = False
         self.expectations: list[tuple[Act, Expectation]] = []
         """What every `expect` of everything played here has found."""
+        self.played: list[str] = []
+        """Experiments that were begun in this run."""
+        self.is_touched = False
+        """Whether the learner has given a command since the step began."""
         self.lesson_start = start
         self.library = library
         self.opening: Opening = open_place(library.scenes, lesson, step, start.place, start.seed)
@@ -79,6 +83,7 @@ class LessonPlay(Play):
             return
         self.session.check_allowed(text)
         super().command(text)
+        self.is_touched = True
 
     def advance(self, until_us: int) -> None:
         """Let everything happen that is due; conditions that must hold for a time are asked at its end."""
@@ -94,6 +99,7 @@ class LessonPlay(Play):
         setup = step.setup
         if setup is not None and not setup.is_fresh and self.session.is_home:
             self.perform(Act("setup", step.id, _setup_lines(step)))
+        self.is_touched = False
         self.session.enter(step, self.run.facts())
 
     def _go_through(self, step: Step) -> None:
@@ -118,6 +124,8 @@ class LessonPlay(Play):
     def begin(self, act: Act) -> None:
         """Play something from now on, while time passes."""
         self.session.begin(act, self.run.facts())
+        if act.kind == "run":
+            self.played.append(act.name)
         self.run.script = ScriptPlayer(self.run, act.lines)
         self._has_script = True
         self._play_script(self.run.now_us)
@@ -197,6 +205,21 @@ class LessonPlay(Play):
         is_next = place + 1 < len(steps) and steps[place + 1] is step
         has_scene = step.setup is not None and step.setup.is_fresh
         return is_next and not has_scene and self.session.is_home
+
+    def has_happened(self) -> bool:
+        """Whether what later steps go on from has happened in this run: not when it was passed over, broke
+        off, or was taken back with a restored scene."""
+        session = self.session
+        is_reached = session.step.task is None or (
+            session.task is not None and session.task.reached_us is not None
+        )
+        due = [run.id for run in session.step.experiments if run.setup is None]
+        return is_reached and session.stopped is None and all(name in self.played for name in due)
+
+    def may_measure(self, experiment: str) -> bool:
+        """Whether an experiment of the step finds here what it begins with: not twice in one run, nor when
+        the learner has changed something in a step that asks for nothing."""
+        return experiment not in self.played and not (self.is_touched and self.session.step.task is None)
 
 
 def _setup_lines(step: Step) -> tuple[ScriptLine, ...]:

@@ -93,7 +93,7 @@ def _open(library: Library, request: LessonRequest, run: LessonPlay | None) -> P
         is_same = present.lesson.revision == lesson.revision
         if is_same and present.step.id == step.id:
             return Plan()
-        if is_same and run.can_go_on(step) and present.act is None:
+        if is_same and run.can_go_on(step) and present.act is None and run.has_happened():
             return Plan(line=f"{LESSON_LINE}step {step.id}", speed=_speed(step))
     memory = present.memory.as_json() if present is not None else {}
     return Plan(start_of(lesson, step, memory), speed=_speed(step))
@@ -109,7 +109,7 @@ def _next(run: LessonPlay) -> Plan:
     if place + 1 >= len(steps):
         raise CommandRefused("This was the last step.")
     step = steps[place + 1]
-    if run.can_go_on(step) and run.session.act is None:
+    if run.can_go_on(step) and run.session.act is None and run.has_happened():
         return Plan(line=f"{LESSON_LINE}step {step.id}", speed=_speed(step))
     return _fresh(run, step)
 
@@ -139,7 +139,7 @@ def _run(run: LessonPlay, name: str) -> Plan:
     line = f"{LESSON_LINE}run {name}"
     if experiment.setup is not None:
         return _fresh(run, step_of_run(session.lesson, name), f"run:{name}", line)
-    if not session.is_home or session.act is not None:
+    if not session.is_home or session.act is not None or not run.may_measure(name):
         return _fresh(run, session.step, line=line)
     return Plan(line=line)
 
