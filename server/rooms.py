@@ -36,6 +36,15 @@ PlanLesson = Callable[[LessonRequest, RunView], Plan]
 
 SWEEP_SECONDS = 60.0
 """How often rooms that nobody watches are looked at."""
+TICK_SECONDS = 0.05
+"""How far apart the ticks begin, where there is time for that."""
+REST_SECONDS = 0.005
+"""Between two ticks at least: requests are answered meanwhile."""
+
+
+def rest_seconds(began_at: float, wall: float) -> float:
+    """How long to rest at this wall time after a tick that began then. A clock that was set back adds nothing."""
+    return min(TICK_SECONDS, max(REST_SECONDS, TICK_SECONDS - (wall - began_at)))
 
 
 class Rooms:

@@ -34,7 +34,7 @@ from server.cluster.commands import CommandRefused
 from server.lessons.library import Library
 from server.protocol import Answer
 from server.room import Delivery
-from server.rooms import Rooms
+from server.rooms import Rooms, rest_seconds
 from server.store import Start
 
 if TYPE_CHECKING:
@@ -58,9 +58,10 @@ BYTES_MAX = {
     web_progress.PATH: web_progress.BODY_BYTES_MAX,
 }
 """Where a request may be larger: one byte more than a file, so that a file that is too large is told so."""
+DRILL = "interview"
+"""The one page that may ask for the microphone, and play what was said into it."""
 PACKETS_PER_POST_MAX = 128
 """Clicks that a browser without WebSocket may gather into one request."""
-TICK_SECONDS = 0.05
 LOOK_TICKS = 20
 """After so many ticks the lessons' files are looked at again."""
 YEAR_SECONDS = 365 * 24 * 3600
@@ -202,18 +203,22 @@ def _arrive_again() -> flask.Response:
 def _error_page(problem: HTTPException) -> flask.Response:
     """A page, or JSON where JSON was asked for, that says what went wrong and leads back."""
     code = problem.code or 500
-    says = "There is no such page here." if code == 404 else (problem.description or problem.name)
+    is_plain = problem.description is None or problem.description == NotFound.description
+    says = "There is no such page here." if code == 404 and is_plain else problem.description or problem.name
     if flask.request.path.endswith(".json"):
         return _coded(flask.jsonify({"ok": False, "error": {"says": says}}), code)
     home = flask.url_for("home")
     play = flask.url_for("play")
+    # A page that may not be framed is opened beside the frame.
+    blank = ' target="_blank" rel="noopener"' if flask.request.endpoint == "embed" else ""
     html = (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta name="color-scheme" content="light dark"><title>{escape(says)}</title>'
         f'<link rel="stylesheet" href="{flask.url_for("static", filename="css/page.css")}">'
         f"<main><h1>{escape(says)}</h1>"
-        f'<p>Go to <a href="{home}">the start</a> or <a href="{play}">the playground</a>.</p></main></html>'
+        f'<p>Go to <a href="{home}"{blank}>the start</a> or '
+        f'<a href="{play}"{blank}>the playground</a>.</p></main></html>'
     )
     return _coded(flask.make_response(html), code)
 
@@ -226,23 +231,25 @@ def _coded(response: flask.Response, code: int) -> flask.Response:
 def _add_headers(response: flask.Response) -> flask.Response:
     headers = response.headers
     framed_by = "*" if flask.request.endpoint == "embed" else "'none'"
-    headers["Content-Security-Policy"] = _content_policy(flask.request.host, framed_by)
+    is_drill = flask.request.endpoint == DRILL
+    headers["Content-Security-Policy"] = _content_policy(flask.request.host, framed_by, is_drill)
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "same-origin"
     headers["Cross-Origin-Opener-Policy"] = "same-origin"
     is_for_frames = flask.request.endpoint == "embed"
     headers["Cross-Origin-Resource-Policy"] = "cross-origin" if is_for_frames else "same-origin"
-    headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
+    heard_by = "(self)" if is_drill else "()"
+    headers["Permissions-Policy"] = f"camera=(), geolocation=(), microphone={heard_by}"
     return response
 
 
-def _content_policy(host: str, framed_by: str) -> str:
+def _content_policy(host: str, framed_by: str, plays_own_sound: bool) -> str:
     """Everything from here, nothing from elsewhere, no inline code."""
     # Older browsers do not count the own host's WebSocket as 'self'.
     sockets = f" ws://{host} wss://{host}" if PLAIN_HOST.fullmatch(host) else ""
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-        f"manifest-src 'self'; connect-src 'self'{sockets}; "
+        f"manifest-src 'self'; connect-src 'self'{sockets}; {'media-src blob:; ' * plays_own_sound}"
         f"frame-ancestors {framed_by}; base-uri 'none'; form-action 'self'"
     )
 
@@ -277,9 +284,14 @@ def _history(app: flask.Flask, rooms: Rooms) -> flask.Response:
 
 def _add_sharing(app: flask.Flask, rooms: Rooms, sharing: web_sharing.Sharing) -> None:
     sockets = cast(Sockets, app.extensions["sockets"])
-    secret = sockets.secret
+    secret, library = sockets.secret, sockets.catalogue.library
     visit = web_sharing.Visit(
-        lambda: _visited(secret), lambda: new_token(secret), sockets.in_turns, sockets.deliver
+        lambda: _visited(secret),
+        lambda: new_token(secret),
+        sockets.in_turns,
+        sockets.deliver,
+        lambda name, step: None if library is None else web_lessons.framed(library(), name, step),
+        sockets.catalogue.scenarios,
     )
     web_sharing.add_routes(app, rooms, sharing, visit)
 
@@ -549,10 +561,11 @@ class Sockets:
     def play(self) -> None:
         """Tick all rooms for ever: the one background task."""
         for count in itertools.count():
+            began_at = self.rooms.wall()
             self.tick()
             if count % LOOK_TICKS == 0 and self.catalogue.library is not None:
                 web_lessons.watch(self.catalogue.library())
-            self.socketio.sleep(TICK_SECONDS)
+            self.socketio.sleep(rest_seconds(began_at, self.rooms.wall()))
 
     def tick(self) -> None:
         """Let every room play once. A fault is logged; the next tick comes all the same."""

@@ -8,6 +8,7 @@ import pytest
 
 from server.cluster.commands import CommandRefused
 from server.protocol import PlaybackRequest, RestartRequest
+from server.rooms import REST_SECONDS, TICK_SECONDS, rest_seconds
 from server.store import Store, StoreUnusable
 from tests.conftest import BEAT_US, FakeClock, House, MakeHouse
 
@@ -460,3 +461,11 @@ def test_the_signing_secret_is_kept_with_the_rooms(tmp_path: Path) -> None:
     secret = first.secret()
     first.close()
     assert Store(tmp_path).secret() == secret != Store(None).secret()
+
+
+def test_ticks_keep_their_pace() -> None:
+    """Ticks begin at even distances while there is time; requests are answered between them all the same."""
+    assert rest_seconds(10.0, 10.02) == pytest.approx(TICK_SECONDS - 0.02)
+    assert rest_seconds(10.0, 10.0 + TICK_SECONDS) == REST_SECONDS
+    assert rest_seconds(10.0, 70.0) == REST_SECONDS
+    assert rest_seconds(10.0, -3600.0) == TICK_SECONDS

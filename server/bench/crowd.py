@@ -11,9 +11,8 @@ from server import service
 from server.bench.measure import percentile, take_turns
 from server.bench.report import Row
 from server.cluster import Simulation, commands
-from server.rooms import Rooms
+from server.rooms import TICK_SECONDS, Rooms, rest_seconds
 from server.store import Start, Store
-from server.web import TICK_SECONDS
 
 ROOMS = 300
 LOAD = "load writes 1/s"
@@ -105,8 +104,8 @@ class BareRuns:
 
 
 def play_for(seconds: float, tick: Callable[[], None]) -> None:
-    """Tick as the web layer does: a pause after each round through all rooms."""
+    """Tick at the pace of the web layer."""
     until = monotonic() + seconds
-    while monotonic() < until:
+    while (began_at := monotonic()) < until:
         tick()
-        sleep(TICK_SECONDS)
+        sleep(rest_seconds(began_at, monotonic()))
