@@ -291,7 +291,7 @@ def _add_sharing(app: flask.Flask, rooms: Rooms, sharing: web_sharing.Sharing) -
         sockets.in_turns,
         sockets.deliver,
         lambda name, step: None if library is None else web_lessons.framed(library(), name, step),
-        sockets.catalogue.scenarios,
+        lambda name: any(each["id"] == name for each in sockets.catalogue.scenarios()),
     )
     web_sharing.add_routes(app, rooms, sharing, visit)
 

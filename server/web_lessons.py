@@ -93,6 +93,26 @@ def _add_kind(app: flask.Flask, library: Library, kind: str, page: Page, answer:
     app.add_url_rule(f"/{folder}/<name>/print", f"{kind}_print", print_page)
 
 
+def framed(library: Library, name: str, step: str | None) -> dict[str, Any] | None:
+    """What a frame shows of a lesson; `None` when there is none of this name. Raises `NotFound` when it has
+    no such step."""
+    library.refresh()
+    try:
+        lesson = library.find(name)
+    except CommandRefused:
+        return None
+    if step is not None and lesson.step(step) is None:
+        raise NotFound(f"The lesson {lesson.id} has no step called {step[:60]}.")
+    asked = flask.request.args.get("step", "")  # Where the learner was when the frame was loaded anew.
+    shelf = list(library.shelf(lesson.kind))
+    return {
+        "lesson": documents.document(library, lesson),
+        "step": asked if lesson.step(asked) is not None else step,
+        "place": shelf.index(lesson.id) + 1,
+        "count": len(shelf),
+    }
+
+
 def watch(library: Library) -> None:
     """Look for changed files; a file that cannot be read is named on the index."""
     try:

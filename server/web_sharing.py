@@ -1,8 +1,9 @@
 """Where a run leaves the server and comes back: exports, scenario files, and pages inside other pages.
 
 `/export/<name>` gives the visitor's run as a file; `POST /scenario` starts a run from a file; `/embed`
-is the cluster for a frame in somebody else's page. Such a frame is sent no cookie of ours, so its page
-carries the token of a room made for it alone, and says it whenever it asks for something.
+is the cluster, or a lesson beside one, for a frame in somebody else's page. Such a frame is sent no
+cookie of ours, so its page carries the token of a room made for it alone, and says it whenever it asks
+for something.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import flask
+from werkzeug.exceptions import NotFound
 
 from server import offline, resources
 from server.cluster.commands import CommandRefused
@@ -56,6 +58,9 @@ class Visit:
     in_turns: Callable[[Generator[None, None, Any]], Any]
     """Does long work a slice at a time."""
     deliver: Callable[[list[Any]], None]
+    lesson: Callable[[str, str | None], dict[str, Any] | None]
+    """What a frame shows of a lesson and its step; `None` when there is none. Raises `NotFound`."""
+    is_scenario: Callable[[str], bool]
 
 
 def add_routes(app: flask.Flask, rooms: Rooms, sharing: Sharing, visit: Visit) -> None:
@@ -102,14 +107,20 @@ def add_routes(app: flask.Flask, rooms: Rooms, sharing: Sharing, visit: Visit) -
             return refused(problem, 200)  # An answer like those of the socket, not a fault of the request.
         return flask.jsonify({"ok": True})
 
-    def embed(scenario: str | None = None) -> flask.Response:
+    def embed(name: str | None = None, step: str | None = None) -> flask.Response:
+        lesson = None if name is None else visit.lesson(name, step)
+        if name is not None and lesson is None and not visit.is_scenario(name):
+            raise NotFound(f"There is no lesson and no scenario called {name[:60]} here.")
+        if lesson is None and step is not None:
+            raise NotFound(f"There is no lesson called {name} here, and a scenario has no steps.")
         theme = flask.request.args.get("theme")
         html = flask.render_template(
-            "embed.html",
+            "embed.html" if lesson is None else "lesson_frame.html",
             room=visit.token(),
-            scenario=scenario,
-            theme=theme if theme in THEMES else None,
+            scenario=name,
+            fixed_theme=theme if theme in THEMES else None,
             link=_link(flask.request.query_string.decode("ascii", "replace")),
+            **(lesson or {}),
         )
         response = flask.make_response(html)
         response.cache_control.no_store = True  # Each frame has a room of its own.
@@ -118,7 +129,8 @@ def add_routes(app: flask.Flask, rooms: Rooms, sharing: Sharing, visit: Visit) -
     app.add_url_rule("/export/<name>", "export", export)
     app.add_url_rule("/scenario", "bring", bring, methods=["POST"])
     app.add_url_rule("/embed", "embed", embed)
-    app.add_url_rule("/embed/<scenario>", "embed", embed)
+    app.add_url_rule("/embed/<name>", "embed", embed)
+    app.add_url_rule("/embed/<name>/<step>", "embed", embed)
 
 
 def too_large() -> str:

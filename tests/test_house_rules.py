@@ -120,7 +120,7 @@ ONLY_IN: dict[str, set[str]] = {
     "flask_socketio": {"web"},
     "socketio": {"web"},
     "engineio": {"web"},
-    "werkzeug": {"web", "web_lessons"},
+    "werkzeug": {"web", "web_lessons", "web_sharing"},
     "markupsafe": {"web"},
     "socket": {"__main__", "bench"},
     "sqlite3": {"store"},

@@ -453,6 +453,42 @@ def test_a_frame_carries_its_link_and_no_markup(browser: FlaskClient) -> None:
     assert 'data-scenario="async-loss"' in browser.get("/embed/async-loss").text
 
 
+def test_a_lesson_in_a_frame(browser: FlaskClient, connect: Connect) -> None:
+    """Framed by anybody, without a cookie, with a room of its own that the lesson opens in."""
+    response = browser.get("/embed/lost-after-ok/bet?theme=light")
+    assert "frame-ancestors *;" in response.headers["Content-Security-Policy"]
+    assert response.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+    assert "Set-Cookie" not in response.headers
+    assert response.headers["Cache-Control"] == "no-store"
+    assert 'data-lesson="lost-after-ok"' in response.text
+    assert 'data-step="bet" data-next' in response.text
+    assert 'data-theme="light"' in response.text
+    assert 'class="top"' not in response.text
+    frame = connect(None, auth={"room": token_of(response.text)})
+    assert ask(frame, "lesson", action="open", lesson="lost-after-ok", step="bet")["ok"]
+    assert keyframe(frame)["lesson"]["step"] == "bet"
+    later = browser.get("/embed/lost-after-ok/bet?step=fix").text
+    assert 'data-step="fix" data-next' in later, "a frame that is loaded anew is where its learner was"
+    assert 'data-lesson="keep-consistent"' in browser.get("/embed/keep-consistent").text
+    both = browser.get("/embed/old-leader-returns").text
+    assert 'data-lesson="old-leader-returns"' in both, "the lesson, where a scenario is called the same"
+
+
+def test_a_frame_of_what_is_not_there(browser: FlaskClient) -> None:
+    """A page that can be read in the frame, with the visitor's text as text."""
+    for path, says in {
+        "/embed/gone": "There is no lesson and no scenario called gone here.",
+        "/embed/lag/gone": "The lesson lag has no step called gone.",
+        "/embed/async-loss/gone": "There is no lesson called async-loss here, and a scenario has no steps.",
+        "/embed/<b>": "There is no lesson and no scenario called &lt;b&gt; here.",
+    }.items():
+        response = browser.get(path)
+        assert response.status_code == 404
+        assert says in response.text
+        assert 'target="_blank"' in response.text
+        assert "frame-ancestors *;" in response.headers["Content-Security-Policy"]
+
+
 def test_a_frame_has_a_room_of_its_own(
     rooms: Rooms, browser: FlaskClient, connect: Connect, tab: SocketIOTestClient
 ) -> None:

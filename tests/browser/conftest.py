@@ -6,7 +6,9 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from urllib.parse import urlsplit
 
 import pytest
@@ -23,6 +25,8 @@ FLAGS = [
     "--disable-sync",
     "--no-first-run",
     "--no-sandbox",
+    # A microphone that beeps, for who is allowed to hear it: no test depends on what hangs on the machine.
+    "--use-fake-device-for-media-stream",
 ]
 
 
@@ -131,6 +135,35 @@ def quiet(visitor: Visitor) -> Visitor:
     visitor.begin_quietly()
     visitor.go_at(QUICKLY)
     return visitor
+
+
+@pytest.fixture
+def course_of() -> Iterator[Callable[[str], str]]:
+    """Puts a page on another site, as the browser sees it: `localhost`, while ours is `127.0.0.1`."""
+    pages: list[bytes] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(pages[-1])
+
+        def log_message(self, format: str, *values: object) -> None:
+            pass
+
+    site = ThreadingHTTPServer(("localhost", 0), Handler)
+    thread = Thread(target=site.serve_forever)
+    thread.start()
+
+    def publish(html: str) -> str:
+        pages.append(f'<!doctype html><link rel="icon" href="data:,">{html}'.encode())
+        return f"http://localhost:{site.server_port}/"
+
+    yield publish
+    site.shutdown()
+    thread.join()
+    site.server_close()
 
 
 @pytest.fixture(scope="session")

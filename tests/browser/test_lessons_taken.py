@@ -1,15 +1,19 @@
-"""What leaves the page of a lesson: progress that is typed on another device."""
+"""What leaves the page of a lesson: progress for another device, the lesson for another page."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
-from playwright.sync_api import Page, expect
+import pytest
+from playwright.sync_api import Browser, FrameLocator, Page, expect
 
 from tests.browser.conftest import MakeContext
 from tests.browser.test_looks import VIOLATIONS, sideways
+from tests.browser.visitor import until
+from tests.serving import Server
 
 
 def step(done: bool, at: int, tries: int = 0) -> dict[str, Any]:
@@ -90,3 +94,122 @@ def test_without_progress_there_is_no_code(page: Page) -> None:
     page.get_by_role("button", name="Take it to another device").click()
     expect(page.locator("#code-given")).to_contain_text("There is no progress yet")
     assert [url for url in asked if url.endswith("/progress")] == []
+
+
+# --- a lesson in somebody else's page ------------------------------------------------------------
+
+LISTENER = """
+const frame = document.querySelector('iframe');
+window.heard = [];
+addEventListener('message', (event) => {
+  if (event.source !== frame.contentWindow || event.data.from !== 'follow-the-leader') return;
+  window.heard.push(event.data);
+  if (event.data.event === 'height') frame.style.height = event.data.height + 'px';
+});
+"""
+
+
+def lesson_in(course: Page, url: str, source: str, publish: Callable[[str], str], wide: str) -> FrameLocator:
+    """A page of another site with a lesson in it, which does what the frame asks for."""
+    frame = f'<iframe title="Lesson" style="width:{wide};height:300px;border:0" src="{url}embed/{source}">'
+    course.goto(publish(f"<h1>Course</h1>{frame}</iframe><p>After.</p><script>{LISTENER}</script>"))
+    inside = course.frame_locator("iframe")
+    expect(inside.locator("body[data-connection=open]")).to_be_attached()
+    expect(inside.locator(".steps [aria-current]")).to_have_count(1)
+    return inside
+
+
+def heard(course: Page, event: str) -> list[dict[str, Any]]:
+    """What the frame told the page around it."""
+    return [each for each in course.evaluate("window.heard") if each["event"] == event]
+
+
+def is_whole(inside: FrameLocator) -> bool:
+    """Whether the frame has been given the height it asked for, so that nothing in it is scrolled."""
+    hidden: bool = inside.locator("body").evaluate(
+        """(body) => [document.scrollingElement, document.getElementById('lesson-body')]
+        .some((part) => part.scrollHeight > part.clientHeight + 1)"""
+    )
+    return not hidden
+
+
+@pytest.mark.parametrize("wide", ["1240px", "100%"])
+def test_a_lesson_is_done_in_a_page_of_another_site(
+    chromium: Browser, server: Server, course_of: Callable[[str], str], wide: str
+) -> None:
+    """By keyboard, without cookies, as high as it needs to be; the page around it hears what is completed."""
+    size = {"width": 1280 if wide != "100%" else 376, "height": 800}
+    context = chromium.new_context(viewport=size)  # type: ignore[arg-type]
+    course = context.new_page()
+    faults: list[str] = []
+    course.on("console", lambda line: faults.append(line.text) if line.type in ("error", "warning") else None)
+    course.on("pageerror", lambda error: faults.append(str(error)))
+    inside = lesson_in(course, server.url, "lost-after-ok/timeout", course_of, wide)
+    expect(inside.locator(".step:not([hidden])")).to_have_attribute("data-step", "timeout")
+    expect(inside.locator(".top, .crumb").locator("visible=true")).to_have_count(0)
+    expect(inside.get_by_role("link", name="Open in Follow the Leader")).to_have_attribute(
+        "href", "/lessons/lost-after-ok?step=timeout"
+    )
+    until(course, lambda: heard(course, "height") and is_whole(inside))
+    assert inside.locator("body").evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert heard(course, "completed") == []
+
+    step = inside.locator(".step:not([hidden])")
+    field = step.locator("[data-question] input").first
+    field.focus()
+    course.keyboard.press("Space")
+    check = step.locator("[data-question] .check").first
+    if check.is_visible():
+        check.press("Enter")
+    step.locator(".experiment button").press("Enter")
+    until(course, lambda: heard(course, "completed"))
+    (told,) = heard(course, "completed")
+    assert (told["lesson"], told["step"]) == ("lost-after-ok", "timeout")
+    assert told["done"] == ["timeout"]
+    assert "timeout" in told["steps"]
+    until(course, lambda: is_whole(inside))
+    heights = heard(course, "height")
+    assert heights[-1]["height"] < 4000, "a frame that follows itself grows for ever"
+    assert context.cookies() == []
+    assert faults == []
+    context.close()
+
+
+def test_the_last_step_in_a_frame_leads_to_no_page_that_cannot_be_framed(page: Page) -> None:
+    """Nothing goes on there; links open beside the frame."""
+    page.goto("/embed/lost-after-ok?step=timeout&theme=dark")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    expect(page.locator(".steps [aria-current]")).to_have_count(1)
+    page.locator(".steps a").last.click()
+    expect(page.locator(".steps a").last).to_have_attribute("aria-current", "step")
+    expect(page.locator("#go-on")).to_be_hidden()
+    for link in page.locator("a[href]:not([href^='?'], [href^='#'])").all():
+        assert link.get_attribute("target") == "_blank"
+
+
+def test_a_frame_of_what_is_not_there_says_so(
+    chromium: Browser, server: Server, course_of: Callable[[str], str]
+) -> None:
+    """A page that can be read in the frame."""
+    context = chromium.new_context()
+    course = context.new_page()
+    for source, says in (
+        ("gone", "There is no lesson and no scenario called gone here."),
+        ("lag/gone", "The lesson lag has no step called gone."),
+    ):
+        course.goto(course_of(f'<iframe src="{server.url}embed/{source}"></iframe>'))
+        inside = course.frame_locator("iframe")
+        expect(inside.get_by_role("heading")).to_have_text(says)
+        expect(inside.get_by_role("link").first).to_have_attribute("target", "_blank")
+    context.close()
+
+
+def test_the_page_of_a_lesson_has_the_frame_to_copy(page: Page) -> None:
+    """From the step that is shown."""
+    page.goto("/lessons/lag")
+    expect(page.locator(".steps [aria-current]")).to_have_count(1)
+    page.get_by_role("button", name="Share").click()
+    page.get_by_text("Put this lesson into a page").click()
+    step = page.locator(".step:not([hidden])").get_attribute("data-step")
+    frame = page.get_by_label("HTML of a frame with the lesson")
+    expect(frame).to_have_value(re.compile(rf'<iframe src="http://[^"]+/embed/lag/{step}" .*title="'))

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -317,35 +315,6 @@ def test_a_scenario_file_is_opened_or_refused(visitor: Visitor) -> None:
 
 
 # --- a frame in somebody else's page -------------------------------------------------------------
-
-
-@pytest.fixture
-def course_of() -> Iterator[Callable[[str], str]]:
-    """Puts a page on another site, as the browser sees it: `localhost`, while ours is `127.0.0.1`."""
-    pages: list[bytes] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html")
-            self.end_headers()
-            self.wfile.write(pages[-1])
-
-        def log_message(self, format: str, *values: object) -> None:
-            pass
-
-    site = ThreadingHTTPServer(("localhost", 0), Handler)
-    thread = Thread(target=site.serve_forever)
-    thread.start()
-
-    def publish(html: str) -> str:
-        pages.append(f'<!doctype html><link rel="icon" href="data:,">{html}'.encode())
-        return f"http://localhost:{site.server_port}/"
-
-    yield publish
-    site.shutdown()
-    thread.join()
-    site.server_close()
 
 
 def test_a_frame_plays_in_a_page_of_another_site(

@@ -9,6 +9,8 @@ import { make, Question, words } from "./questions.js";
 
 const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 const button = (/** @type {string} */ id) => /** @type {HTMLButtonElement} */ (document.getElementById(id));
+/** In somebody else's page no other page of ours may be gone to. */
+const isFramed = document.body.dataset.framed !== undefined;
 /** What lets time pass: whoever asks for it wants to see it happen. */
 const MOVING = ["open", "next", "run", "show", "refute", "sentence", "restore"];
 
@@ -45,6 +47,7 @@ export class Panel {
   async #addWays() {
     const asked = new URLSearchParams(location.search);
     void import("./panes.js").then((module) => module.offerPanes());
+    if (isFramed) void import("./framed.js").then((module) => module.tellParent(this.id));
     if (this.root.dataset.kind === "interview") void import("./rubric.js").then((module) => module.offerRubric(this.id));
     if (asked.has("present") || asked.has("notes")) {
       const module = await import("./present.js");
@@ -104,6 +107,7 @@ export class Panel {
       await this.act({ action: "next" });
       return;
     }
+    if (isFramed) return;
     const { next, folder } = this.root.dataset;
     location.assign(next ? `/${folder}/${next}${location.search.includes("present") ? "?present" : ""}` : `/${folder}`);
   }
@@ -304,6 +308,7 @@ export class Panel {
     button("show-me").disabled = lesson.playing?.kind === "show";
     const go = button("go-on");
     const words = isLast ? (this.root.dataset.next ? "Next lesson →" : "Finish") : "Next →";
+    go.hidden = isFramed && isLast;
     go.textContent = isDone || isLast ? words : "Skip →";
     go.classList.toggle("primary", isDone);
     const isOver = isLast && this.steps.every((step) => lesson.done.includes(step.dataset.step ?? ""));
@@ -323,8 +328,13 @@ function addressOf(step) {
 
 /** Whether the file has changed since this page was made; then the page is loaded anew, once. @param {LessonState} lesson @param {HTMLElement} root */
 function isOutdated({ revision }, root) {
-  if (revision === root.dataset.revision || sessionStorage.getItem("reloaded-for") === revision) return false;
-  sessionStorage.setItem("reloaded-for", revision);
+  if (revision === root.dataset.revision) return false;
+  try {
+    if (sessionStorage.getItem("reloaded-for") === revision) return false;
+    sessionStorage.setItem("reloaded-for", revision);
+  } catch {
+    return false; // In a frame of another site there may be no storage.
+  }
   location.reload();
   return true;
 }

@@ -59,7 +59,18 @@ function linkSection(page) {
     says.before(copyRow("Link to this run", address));
     section.append(make("details", {}, make("summary", { textContent: "Put it into a page" }), copyRow("HTML of a frame", frame)));
   });
+  section.append(...lessonFrame());
   return section;
+}
+
+/** On the page of a lesson: the lesson itself for another page, from the step that is shown. */
+function lessonFrame() {
+  const lesson = /** @type {HTMLElement | null} */ (document.querySelector("[data-lesson]"))?.dataset.lesson;
+  if (lesson === undefined) return [];
+  const step = new URLSearchParams(location.search).get("step");
+  const title = (document.getElementById("lesson-title")?.textContent ?? "").replaceAll("&", "&amp;").replaceAll('"', "&quot;");
+  const frame = `<iframe src="${location.origin}/embed/${lesson}${step ? `/${step}` : ""}" width="100%" height="760" title="${title}"></iframe>`;
+  return [make("details", {}, make("summary", { textContent: "Put this lesson into a page" }), copyRow("HTML of a frame with the lesson", frame))];
 }
 
 /** @param {string} name @param {string} text */
