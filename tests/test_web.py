@@ -130,6 +130,8 @@ def test_every_answer_carries_the_strict_headers(browser: FlaskClient, path: str
     assert "unsafe" not in policy
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "same-origin"
+    assert "microphone=()" in headers["Permissions-Policy"]
+    assert "media-src" not in policy
 
 
 def test_a_strange_host_does_not_reach_the_policy(browser: FlaskClient) -> None:
