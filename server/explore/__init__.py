@@ -1,7 +1,7 @@
 """`python -m server explore`: random runs under random faults, held against what was promised.
 
 - `promises.py`: `PROMISES`, what each way of replicating promises, and why.
-- `chaos.py`: settings, traffic and faults, drawn from a seed.
+- `chaos.py`: settings, traffic and faults, drawn from a seed; `disturb` brings them to any cluster.
 - `trial.py`: a cluster with its judges, and the record of what was done to it.
 - `case.py`: one seed's run, and a run replayed from its commands.
 - `shrink.py`: the few commands that matter. `story.py`: those as a scenario file.
@@ -9,12 +9,13 @@
 """
 
 from server.explore.case import Case, Played, play_seed, replay
+from server.explore.chaos import disturb
 from server.explore.promises import POLICIES, PROMISES, ROWS, row_of
 from server.explore.report import main
 from server.explore.shrink import shrink
 from server.explore.story import is_reproduced, write_story
 
 __all__ = [
-    "POLICIES", "PROMISES", "ROWS", "Case", "Played", "is_reproduced", "main", "play_seed", "replay",
-    "row_of", "shrink", "write_story",
+    "POLICIES", "PROMISES", "ROWS", "Case", "Played", "disturb", "is_reproduced", "main", "play_seed",
+    "replay", "row_of", "shrink", "write_story",
 ]  # fmt: skip

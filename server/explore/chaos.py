@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
-from server.cluster import SETTINGS, Settings, commands, events
+from server.cluster import SETTINGS, Settings, Simulation, commands, events
 from server.cluster.commands import Command
 from server.cluster.settings import MILLISECOND, NODE_LETTERS, SECOND
 from server.explore.promises import proves_reads
-from server.explore.trial import Trial
 
 GAPS = 60
 """Stretches of time between one thing and the next in a run."""
@@ -93,10 +92,27 @@ def _pick(random: Random, items: Sequence[Item]) -> Item:
     return items[int(random.random() * len(items))]
 
 
+class Ground(Protocol):
+    """What random faults need of a cluster: a trial has it, and so has a learner's run."""
+
+    @property
+    def simulation(self) -> Simulation: ...
+    @property
+    def now_us(self) -> int: ...
+    def advance(self, until_us: int) -> None: ...
+    def advance_to(self, kinds: tuple[type[events.Event], ...], until_us: int) -> events.Event | None: ...
+    def execute(self, command: Command) -> bool: ...
+
+
+def disturb(ground: Ground, seed: str) -> None:
+    """Random operations and faults on a cluster that is there already."""
+    Chaos(ground, Random(seed), len(ground.simulation.nodes) + 1).play()
+
+
 class Chaos:
     """Plays one random run on a trial."""
 
-    def __init__(self, trial: Trial, random: Random, nodes_max: int) -> None:
+    def __init__(self, trial: Ground, random: Random, nodes_max: int) -> None:
         self.trial = trial
         self.random = random
         self.nodes_max = nodes_max

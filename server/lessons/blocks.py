@@ -145,8 +145,11 @@ class Reader:
         if len(hints) > HINTS_MAX:
             raise fields.error("hints", f"at most {HINTS_MAX} hints.")
         solution = read_commands(fields, "solution")
-        if not solution:
+        is_impossible = fields.flag("impossible", False)
+        if not solution and not is_impossible:
             raise fields.error("solution", "the commands that reach the goal are missing.")
+        if solution and is_impossible:
+            raise fields.error("solution", "an impossible goal has no solution.")
         task = Task(
             id=fields.identifier("id", self.step),
             goal=goal,
@@ -158,6 +161,7 @@ class Reader:
             solution=solution,
             hints=hints,
             nudges=tuple(read_nudge(each) for each in fields.mappings("nudges")),
+            is_impossible=is_impossible,
             line=fields.place.line,
         )
         if task.id != self.step:

@@ -49,7 +49,7 @@ def check(files: list[Path], folder: Path | None, out: TextIO) -> int:
         for broken in library.broken:
             failures += 1
             print(f"✗ {broken.says}", file=out)
-        for lesson in [*library.lessons.values(), *library.interview.values()]:
+        for lesson in library.everything():
             count, failed = _check_lesson(library, lesson, out)
             total, failures = total + count, failures + (failed if lesson.status == "ready" else 0)
         for finding in check_course(library):
@@ -64,7 +64,7 @@ def check(files: list[Path], folder: Path | None, out: TextIO) -> int:
 
 def _check_file(library: Library, path: Path, out: TextIO) -> tuple[int, int]:
     """One file, wherever it lies."""
-    kind = "interview" if path.resolve().parent.name == "interview" else "lesson"
+    kind = {"interview": "interview", "challenges": "challenge"}.get(path.resolve().parent.name, "lesson")
     try:
         lesson = load_lesson(path, kind)
     except CommandRefused as problem:

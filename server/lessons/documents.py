@@ -38,6 +38,7 @@ def summary(lesson: Lesson) -> dict[str, Any]:
         "status": lesson.status,
         "goal": lesson.goal,
         "question": lesson.question,
+        **_asked(lesson),
         "source": lesson.source,
         "needs": list(lesson.needs),
         "concepts": list(lesson.concepts),
@@ -94,6 +95,12 @@ def _misconception(library: Library, name: str) -> dict[str, Any]:
         "lesson": row.lesson,
         "step": row.step,
     }
+
+
+def _asked(lesson: Lesson) -> dict[str, Any]:
+    """What only a challenge has: how few commands do, and whether any do."""
+    task = lesson.challenge
+    return {} if task is None else {"par": task.par, "impossible": task.is_impossible}
 
 
 def _neighbour(shelf: list[Lesson], place: int) -> dict[str, str] | None:
@@ -187,6 +194,7 @@ def _task(task: Task) -> dict[str, Any]:
         "within_ms": None if task.within_us is None else task.within_us // 1_000,
         "allow": None if task.allow is None else list(task.allow),
         "forbid": list(task.forbid),
+        "impossible": task.is_impossible,
     }
 
 

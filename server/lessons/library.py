@@ -18,7 +18,7 @@ from server.lessons.opening import Scenes
 from server.lessons.records import Lesson, Misconception, Term
 from server.scenario import Scenario, load_scenario
 
-KINDS = {"lesson": "*.md", "interview": "interview/*.md"}
+KINDS = {"lesson": "*.md", "interview": "interview/*.md", "challenge": "challenges/*.md"}
 """Where the files of each kind lie in a folder of lessons."""
 
 
@@ -35,12 +35,14 @@ Stamp = tuple[int, int]
 
 
 class Library:
-    """Lessons, interview questions, scenes and tables of one or more folders; later folders win."""
+    """Everything of one or more folders: lessons, interview questions, challenges, scenes and tables; later
+    folders win."""
 
     def __init__(self, folders: list[Path]) -> None:
         self.folders = folders
         self.lessons: dict[str, Lesson] = {}
         self.interview: dict[str, Lesson] = {}
+        self.challenges: dict[str, Lesson] = {}
         self.scenarios: dict[str, Scenario] = {}
         self.misconceptions: dict[str, Misconception] = {}
         self.glossary: dict[str, Term] = {}
@@ -55,16 +57,20 @@ class Library:
         return Scenes(self.scenarios)
 
     def find(self, name: str) -> Lesson:
-        """A lesson or an interview question. Raises `CommandRefused`."""
-        found = self.lessons.get(name) or self.interview.get(name)
-        if found is None:
-            known = ", ".join([*self.lessons, *self.interview]) or "none"
+        """A lesson, an interview question or a challenge. Raises `CommandRefused`."""
+        everything = {**self.challenges, **self.interview, **self.lessons}
+        if name not in everything:
+            known = ", ".join([*self.lessons, *self.interview, *self.challenges]) or "none"
             raise CommandRefused(f"There is no lesson called {name}. There are: {known}.")
-        return found
+        return everything[name]
+
+    def everything(self) -> list[Lesson]:
+        """All that can be opened, kind after kind."""
+        return [lesson for kind in KINDS for lesson in self.shelf(kind).values()]
 
     def shelf(self, kind: str) -> dict[str, Lesson]:
         """All of one kind, in order."""
-        return self.interview if kind == "interview" else self.lessons
+        return {"interview": self.interview, "challenge": self.challenges}.get(kind, self.lessons)
 
     # --- reading ---
 
@@ -88,8 +94,10 @@ class Library:
             kept = {lesson.id: lesson for lesson in in_order if self._has_its_scene(lesson)}
             if kind == "lesson":
                 self.lessons = kept
-            else:
+            elif kind == "interview":
                 self.interview = kept
+            else:
+                self.challenges = {name: each for name, each in kept.items() if self._is_alone(each)}
         tables = self._all("misconceptions.yaml", lambda path: (str(path), load_misconceptions(path)))
         self.misconceptions = {name: row for table in tables.values() for name, row in table.items()}
         words = self._all("glossary.yaml", lambda path: (str(path), load_glossary(path)))
@@ -131,6 +139,14 @@ class Library:
             says = f"{lesson.file}: there is no scene {missing[0]!r} among the scenario files."
             self.broken.append(Broken(lesson.file, says))
         return not missing
+
+    def _is_alone(self, lesson: Lesson) -> bool:
+        """A room is told only the id of what it opens."""
+        other = self.lessons.get(lesson.id) or self.interview.get(lesson.id)
+        if other is not None:
+            says = f"{lesson.file}: the id {lesson.id} is that of {other.file}: choose another name."
+            self.broken.append(Broken(lesson.file, says))
+        return other is None
 
 
 def scenes_of(lesson: Lesson) -> list[str]:

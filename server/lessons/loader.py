@@ -33,11 +33,14 @@ SEEDS_MAX = 10
 """The most seeds of one lesson."""
 INTERVIEW_ONLY = ("short_answer", "hides", "senior", "follow_ups", "rubric")
 LESSON_BLOCKS = tuple(name for name in READERS if name not in INTERVIEW_ONLY)
+CHALLENGE_BLOCKS = ("scene", "focus", "do", "run", "explain", "quiz", "note")
+BLOCKS = {"lesson": LESSON_BLOCKS, "interview": tuple(READERS), "challenge": CHALLENGE_BLOCKS}
+"""What may stand in a file of each kind."""
 ONCE_PER_STEP = ("scene", "focus", "do", "hides", "short_answer", "senior", "follow_ups", "rubric")
 
 
 def load_lesson(path: Path, kind: str) -> Lesson:
-    """Read a lesson's or an interview question's file. Raises `LessonError`."""
+    """Read the file of a lesson, an interview question or a challenge. Raises `LessonError`."""
     return read_lesson(read_text(path), path.name, kind)
 
 
@@ -56,7 +59,7 @@ def read_text(path: Path) -> str:
 
 def read_lesson(text: str, file: str, kind: str) -> Lesson:
     """Read a lesson from its text; `file` is what errors call it, and gives number and id."""
-    front, raw = split(text, file, tuple(READERS) if kind == "interview" else LESSON_BLOCKS)
+    front, raw = split(text, file, BLOCKS[kind])
     steps = tuple(_step(each, file) for each in raw)
     named = re.match(r"(\d+)-", file)
     lesson = Lesson(
@@ -86,6 +89,7 @@ def read_lesson(text: str, file: str, kind: str) -> Lesson:
     if lesson.id != re.sub(r"^\d+-", "", stem):
         raise front.error("id", f"{lesson.id!r} is not the file's name {stem!r} without its number.")
     _check_names(lesson)
+    _check_kind(lesson)
     return lesson
 
 
@@ -196,6 +200,22 @@ def _check_names(lesson: Lesson) -> None:
                 once[name] = once.get(name, 0) + 1
                 if once[name] > 1:
                     raise Place(lesson.file, step.line).error(f"a second {name.lower()} block.", step.id)
+
+
+def _check_kind(lesson: Lesson) -> None:
+    """A challenge is one step with a goal; only there a goal may be out of reach, and then a question asks
+    for the reason."""
+    place = Place(lesson.file, lesson.steps[-1].line)
+    tasks = [step.task for step in lesson.steps if step.task is not None]
+    is_challenge = lesson.kind == "challenge"
+    if is_challenge and (len(lesson.steps) != 1 or not tasks):
+        raise place.error("a challenge has one step, with a do block in it.")
+    for task in tasks:
+        here = Place(lesson.file, task.line)
+        if task.is_impossible and not is_challenge:
+            raise here.error("only the goal of a challenge may be impossible.", "do.impossible")
+        if task.is_impossible and not lesson.questions():
+            raise here.error("an impossible goal needs a quiz that asks for the reason.", "do.impossible")
 
 
 # --- tables ----------------------------------------------------------------------------------------

@@ -82,7 +82,14 @@ class LessonPlay(Play):
             self._lesson_command(text.removeprefix(LESSON_LINE))
             return
         self.session.check_allowed(text)
-        super().command(text)
+        self.advance(self.now_us)  # A goal that is reached by now was reached without this command.
+        # Counted first: the command may reach the goal at once.
+        self.session.count(1)
+        try:
+            super().command(text)
+        except CommandRefused:
+            self.session.count(-1)
+            raise
         self.is_touched = True
 
     def advance(self, until_us: int) -> None:

@@ -10,8 +10,11 @@ from typing import Any
 
 from server.cluster.commands import CommandRefused
 from server.facts import Facts
+from server.language import Directive
 from server.lessons import results
+from server.lessons.attempts import check_impossible, check_par
 from server.lessons.library import Library
+from server.lessons.limits import refusal
 from server.lessons.play import LessonPlay
 from server.lessons.records import Experiment, Lesson, Nudge, Option, Question, Sentence, Step, Task
 from server.lessons.requests import start_of
@@ -68,7 +71,7 @@ class Player:
             self.findings.append(finding)
         return is_true
 
-    def _open(self, step: Step, seed: int, place: str | None = None) -> LessonPlay | None:
+    def open(self, step: Step, seed: int, place: str | None = None) -> LessonPlay | None:
         start = start_of(self.lesson, step, {}, place)
         start = Start(seed=seed, lesson=start.lesson, step=start.step, place=place)
         try:
@@ -77,7 +80,7 @@ class Player:
             self.hold(step.line, 0, False, f"{step.id}: on seed {seed} it cannot be opened: {problem}")
             return None
 
-    def _perform(self, play: LessonPlay, act: Act, line: int, seed: int) -> bool:
+    def perform(self, play: LessonPlay, act: Act, line: int, seed: int) -> bool:
         """Play something to its end; its `expect` lines are assertions."""
         try:
             play.perform(act)
@@ -98,7 +101,7 @@ class Player:
     # --- goals ---
 
     def _task(self, step: Step, task: Task, seed: int) -> None:
-        play = self._open(step, seed)
+        play = self.open(step, seed)
         if play is None:
             return
         watch = play.session.task
@@ -109,40 +112,43 @@ class Player:
         play.advance(play.now_us + IDLE_US)
         says = f"{step.id}: on seed {seed} the goal is reached by doing nothing for {IDLE_US // 1_000_000} s."
         self.hold(task.line, 2, watch.reached_us is None, says)
-        self._solution(step, task, seed)
+        if task.is_impossible:
+            check_impossible(self, step, task, seed)
+        else:
+            self._solution(step, task, seed)
         for nudge in task.nudges:
             self._nudge(step, task, nudge, seed)
 
     def _solution(self, step: Step, task: Task, seed: int) -> None:
         for line in task.solution:
-            word = line.text.split()[0]
-            is_allowed = word not in task.forbid and (task.allow is None or word in task.allow)
-            is_free = is_allowed or word in ("wait", "expect")
-            self.hold(task.line, 2, is_free, f"{step.id}: the solution uses {word}, which the step refuses.")
-        play = self._open(step, seed)
-        if play is None or not self._perform(play, Act("show", step.id, task.solution), task.line, seed):
+            word = None if isinstance(line.action, Directive) else refusal(task, line.text)
+            says = f"{step.id}: the solution uses {word}, which the step refuses."
+            self.hold(task.line, 2, word is None, says)
+        play = self.open(step, seed)
+        if play is None or not self.perform(play, Act("show", step.id, task.solution), task.line, seed):
             return
-        self._settle(play)
+        self.settle(play)
         watch = play.session.task
         assert watch is not None
         missing = "; ".join(each.clause.text for each in watch.clauses if not each.is_held)
         late = " (too late)" if watch.is_late else ""
         says = f"{step.id}: on seed {seed} the solution does not reach the goal{late}: {missing}"
-        self.hold(task.line, 2, watch.reached_us is not None, says)
+        if self.hold(task.line, 2, watch.reached_us is not None, says) and self.lesson.challenge:
+            check_par(self, step, task, seed)
 
-    def _settle(self, play: LessonPlay) -> None:
+    def settle(self, play: LessonPlay) -> None:
         """Give a goal time to be reached."""
         watch, end_us = play.session.task, play.now_us + SETTLE_US
         while watch is not None and watch.reached_us is None and play.now_us < end_us:
             play.advance(min(end_us, play.now_us + 100_000))
 
     def _nudge(self, step: Step, task: Task, nudge: Nudge, seed: int) -> None:
-        play = self._open(step, seed)
+        play = self.open(step, seed)
         if play is None:
             return
         shown = _Shown(play)
         play.run.attach(shown)
-        if not self._perform(play, Act("show", step.id, nudge.misfire), nudge.line, seed):
+        if not self.perform(play, Act("show", step.id, nudge.misfire), nudge.line, seed):
             return
         play.advance(play.now_us + nudge.after_us + 100_000)
         shown.observe(play.run.facts())
@@ -159,8 +165,8 @@ class Player:
     # --- what is played for the learner ---
 
     def _sentence(self, step: Step, item: Sentence, seed: int) -> None:
-        play = self._open(step, seed, f"item:{item.id}")
-        if play is None or not self._perform(play, Act("sentence", item.id, item.script), item.line, seed):
+        play = self.open(step, seed, f"item:{item.id}")
+        if play is None or not self.perform(play, Act("sentence", item.id, item.script), item.line, seed):
             return
         held = play.session.memory.items.get(item.id) is True
         self.hold(item.line, 4, held, f"{item.id}: on seed {seed} this does not hold: {item.expect}")
@@ -206,7 +212,7 @@ class Player:
                 except CommandRefused as problem:
                     self.hold(step.line, 0, False, f"{step.id}: it cannot be entered: {problem}")
             else:
-                play = self._open(step, seed)
+                play = self.open(step, seed)
             if play is None:
                 continue
             self._go_through(play, step, seed, linger_us)
@@ -217,21 +223,21 @@ class Player:
         return truths
 
     def _go_through(self, play: LessonPlay, step: Step, seed: int, linger_us: int) -> None:
-        if step.task is not None:
-            self._perform(play, Act("setup", step.id, step.task.solution), step.task.line, seed)
-            self._settle(play)
+        if step.task is not None and not step.task.is_impossible:
+            self.perform(play, Act("setup", step.id, step.task.solution), step.task.line, seed)
+            self.settle(play)
         for experiment in step.experiments:
             if experiment.setup is None:
                 play.advance(play.now_us + linger_us)
                 act = Act("run", experiment.id, experiment.script)
-                self._perform(play, act, experiment.line, seed)
+                self.perform(play, act, experiment.line, seed)
 
     def _apart(self, step: Step, experiment: Experiment, seed: int) -> Truths:
         """An experiment in a run of its own."""
-        play = self._open(step, seed, f"run:{experiment.id}")
+        play = self.open(step, seed, f"run:{experiment.id}")
         if play is None:
             return {}
-        self._perform(play, Act("run", experiment.id, experiment.script), experiment.line, seed)
+        self.perform(play, Act("run", experiment.id, experiment.script), experiment.line, seed)
         return play.session.memory.measured
 
     def _question(self, question: Question, truths: list[tuple[str, Truths]]) -> None:

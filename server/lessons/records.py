@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from server.language import Match
+from server.language import Directive, Match
 from server.language.vocabulary import Kind
 from server.scenario import ScriptLine
 
@@ -165,10 +165,20 @@ class Task:
     fade: int
     allow: tuple[str, ...] | None
     forbid: tuple[str, ...]
+    """Beginnings of commands, such as `kill` or `set replication`."""
     solution: Commands
     hints: tuple[str, ...]
     nudges: tuple[Nudge, ...]
+    is_impossible: bool
+    """Of a challenge: nothing reaches this goal, and the learner is to find out why."""
     line: int
+
+    @property
+    def par(self) -> int | None:
+        """How many commands the solution takes; waiting is free."""
+        if self.is_impossible:
+            return None
+        return sum(not isinstance(line.action, Directive) for line in self.solution)
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,10 +323,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """A lesson or an interview question."""
+    """A lesson, an interview question or a challenge."""
 
     kind: str
-    """lesson or interview."""
+    """lesson, interview or challenge."""
     id: str
     number: int
     """Its place in the course: the number in its file's name."""
@@ -342,6 +352,11 @@ class Lesson:
     def step(self, name: str) -> Step | None:
         """One step by its id."""
         return next((each for each in self.steps if each.id == name), None)
+
+    @property
+    def challenge(self) -> Task | None:
+        """What a challenge asks for; `None` of anything else."""
+        return self.steps[0].task if self.kind == "challenge" else None
 
     def questions(self) -> list[Question]:
         """Every question of every step."""

@@ -152,6 +152,7 @@ def document(session: Session) -> dict[str, Any]:
         },
         "stopped": session.stopped,
         "place": session.place,
+        "challenge": _challenge(session),
         "runs": {
             run.id: _run_state(session, run.id) for each in session.lesson.steps for run in each.experiments
         },
@@ -195,6 +196,19 @@ def _goal(session: Session) -> dict[str, Any] | None:
     }
 
 
+def _challenge(session: Session) -> dict[str, Any] | None:
+    """How many commands were given so far, and how many it took when the goal was reached."""
+    task = session.lesson.challenge
+    if task is None:
+        return None
+    return {
+        "commands": session.commands,
+        "score": session.score,
+        "par": task.par,
+        "shown": session.is_shown,
+    }
+
+
 def _nudge(session: Session) -> dict[str, Any] | None:
     nudge = session.task.nudge if session.task is not None and session.act is None else None
     if nudge is None:
@@ -213,6 +227,8 @@ def _run_state(session: Session, run: str) -> str:
 
 def _may_show(session: Session, explain: Explain) -> bool:
     memory = session.memory
+    if session.lesson.challenge is not None and not _is_done(session, session.step):
+        return False
     for name in explain.after:
         question = session.lesson.question_named(name)
         if question is None or result(question, memory.answers, memory.measured) is None:
@@ -227,6 +243,11 @@ def _may_show(session: Session, explain: Explain) -> bool:
 def _is_done(session: Session, step: Step) -> bool:
     """Goal reached, experiments played, questions answered and, where they are measured, measured."""
     memory = session.memory
+    challenge = session.lesson.challenge
+    if challenge is not None:
+        quizzes = [each for each in step.questions if each.measure is None]
+        knows_why = all(memory.answers.get(each.id) == each.answer for each in quizzes)
+        return knows_why if challenge.is_impossible else step.id in memory.reached
     if step.task is not None and step.id not in memory.reached:
         return False
     if any(run.id not in memory.runs for run in step.experiments):

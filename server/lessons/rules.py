@@ -62,10 +62,12 @@ def _shape(library: Library, lesson: Lesson) -> Iterator[Finding]:
             if found and isinstance(block, Prose | Explain):
                 yield Finding(file, block.line, 1, f"{found[0]!r}: a colour must not be a thing's only name.")
     predictions = [each for each in lesson.questions() if each.block == "predict"]
-    if not predictions:
+    if not predictions and lesson.kind != "challenge":
         yield Finding(file, 1, 1, "there is no predict block.")
     if lesson.kind == "lesson" and not any(step.task for step in lesson.steps):
         yield Finding(file, 1, 1, "there is no do block.")
+    if lesson.kind == "challenge" and not lesson.steps[0].explains:
+        yield Finding(file, 1, 1, "there is no explain block: what is there to learn from it?")
     for name in scenes_of(lesson):
         scene = library.scenarios.get(name)
         if scene is None:
@@ -164,7 +166,7 @@ def _needs(library: Library) -> Iterator[Finding]:
             if name not in taught:
                 yield Finding(lesson.file, 1, 6, f"needs: {name!r} is not taught by an earlier lesson.")
         taught |= dict.fromkeys([lesson.id, *lesson.concepts])
-    for lesson in library.interview.values():
+    for lesson in [*library.interview.values(), *library.challenges.values()]:
         for name in lesson.needs:
             if name not in taught:
                 yield Finding(lesson.file, 1, 6, f"needs: {name!r} is not taught by any lesson.")
@@ -173,7 +175,7 @@ def _needs(library: Library) -> Iterator[Finding]:
 def _confronted(library: Library) -> Iterator[Finding]:
     steps: dict[str, None] = {}
     quizzes: dict[str, None] = {}
-    for lesson in [*library.lessons.values(), *library.interview.values()]:
+    for lesson in library.everything():
         for question in lesson.questions():
             seen = quizzes if question.block == "quiz" else steps
             seen |= dict.fromkeys(option.misconception or "" for option in question.options)

@@ -15,6 +15,7 @@ from server.cluster.commands import CommandRefused
 from server.facts import Facts
 from server.lessons import results
 from server.lessons.clauses import Condition, TaskWatch
+from server.lessons.limits import refusal
 from server.lessons.measures import Gauge, Value
 from server.lessons.records import Commands, Lesson, Question, Step
 
@@ -74,6 +75,12 @@ class Session:
         self.counts = True
         """Whether what happens is the learner's doing; not while earlier steps are played to get here."""
         self.task: TaskWatch | None = None
+        self.commands = 0
+        """How many commands the learner gave towards the goal; waiting is free."""
+        self.score: int | None = None
+        """How many it took to reach the goal, unless the solution was played."""
+        self.is_shown = False
+        """Whether the solution was played in this run."""
         self.act: Act | None = None
         self.stopped: str | None = None
         """Why what was played broke off."""
@@ -88,6 +95,7 @@ class Session:
     def enter(self, step: Step, facts: Facts) -> None:
         """The learner begins a step: its goal counts from now on."""
         self.step, self.act, self.stopped = step, None, None
+        self.commands, self.score, self.is_shown = 0, None, False
         task = step.task if self.is_home else None
         self.task = None if task is None else TaskWatch(task, facts.now_us)
         self._task_gauges = self._gauges_of(f"do:{step.id}", facts) if task is not None else []
@@ -115,6 +123,7 @@ class Session:
             gauge.observe(facts)
         if self.task.observe(facts):
             self._record(f"do:{self.step.id}", self._task_gauges, facts)
+            self.score = None if self.is_shown else self.commands
             if self.counts:
                 _note(self.memory.reached, self.step.id)
         status = self.task.status()
@@ -128,6 +137,7 @@ class Session:
         if act.kind == "run":
             self._gauges = self._gauges_of(f"run:{act.name}", facts)
         elif act.kind == "show":
+            self.is_shown = True
             _note(self.memory.shown, self.step.id)
         elif act.kind == "sentence":
             item = self.lesson.sentence(act.name)
@@ -217,15 +227,20 @@ class Session:
         if self.act is not None:
             raise CommandRefused("The experiment is being played: wait for its end, or restore the scene.")
         task = self.step.task
-        words = text.split()
-        word = words[0].lower() if words else ""
         if task is None or not self.is_home:
             return
-        if word in task.forbid or (task.allow is not None and word not in task.allow):
+        word = refusal(task, text)
+        if word is not None:
             fits = (
                 ", ".join(task.allow) if task.allow is not None else f"anything but {', '.join(task.forbid)}"
             )
             raise CommandRefused(f"This step does without {word}; it takes {fits}.")
+
+    def count(self, by: int) -> None:
+        """A command is given (1), or the cluster refused it (-1). What comes after the goal is free."""
+        if self.task is not None and self.task.reached_us is None:
+            self.commands += by
+            self._changed()
 
     def _question(self, name: str) -> Question:
         question = self.lesson.question_named(name)

@@ -1,0 +1,35 @@
+"""Which commands a task takes.
+
+`allow` and `forbid` name beginnings of commands: `kill`, or `set replication`, which leaves other settings
+free. A line is looked at as the language prints it, so that another way of writing it changes nothing.
+"""
+
+from __future__ import annotations
+
+from server.cluster.commands import Command, CommandRefused
+from server.language import parse, print_command
+from server.lessons.records import Task
+
+
+def refusal(task: Task, text: str) -> str | None:
+    """What of a line the task does without; `None` when it takes it."""
+    words = _words(text)
+    for entry in task.forbid:
+        if _begins(words, entry):
+            return entry
+    if task.allow is not None and not any(_begins(words, entry) for entry in task.allow):
+        return words[0] if words else ""
+    return None
+
+
+def _begins(words: list[str], entry: str) -> bool:
+    named = entry.lower().split()
+    return words[: len(named)] == named
+
+
+def _words(text: str) -> list[str]:
+    try:
+        action = parse(text)
+    except CommandRefused:
+        return text.lower().split()
+    return (print_command(action) if isinstance(action, Command) else text).lower().split()
