@@ -53,6 +53,7 @@ const page = {
   },
   command(text) {
     changeDue = true;
+    document.dispatchEvent(new CustomEvent("page:act"));
     // What is done in the past leaves what came after as it was: it begins a branch.
     return store.viewUs === null ? page.connection.command(text) : page.connection.branch(store.viewUs, text);
   },

@@ -272,6 +272,26 @@ def test_hints_come_one_at_a_time_and_a_wrong_way_is_named(learner: Learner) -> 
     until(learner.page, lambda: learner.is_done(0))
 
 
+def test_what_stepped_back_comes_forward_when_the_learner_acts(learner: Learner) -> None:
+    """The step points at the leader; from the first command on everything counts."""
+    learner.open("/lessons/elections")
+    expect(learner.visitor.node("B")).to_have_css("opacity", "0.42")
+    learner.visitor.say("kill A")
+    expect(learner.visitor.node("B")).to_have_css("opacity", "1")
+
+
+def test_one_experiment_at_a_time_asks_to_be_pressed(learner: Learner) -> None:
+    """The second of a step is for afterwards, and looks like it."""
+    learner.open("/lessons/elections?step=four")
+    first, second = learner.step.locator(".run-it").all()
+    expect(first).to_have_class(re.compile("primary"))
+    expect(second).not_to_have_class(re.compile("primary"))
+    learner.answer(learner.step.locator("[data-question]").first)
+    learner.run(learner.step.locator(".experiment").first)
+    expect(first).not_to_have_class(re.compile("primary"))
+    expect(second).to_have_class(re.compile("primary"))
+
+
 def test_a_reload_comes_back_to_the_same_step(learner: Learner) -> None:
     """With the answer that was given and what was measured."""
     place_bet(learner)

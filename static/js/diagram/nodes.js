@@ -291,13 +291,16 @@ function drawTray(figure, replica, state, layout, y, room) {
   const font = `11px ${MONO}`;
   const count = replica.discarded.length;
   const isLostEntry = (/** @type {DiscardedEntry} */ entry) => entry.operation !== null && state.operations[entry.operation]?.lost === true;
-  const textOf = (/** @type {DiscardedEntry} */ entry) => (isLostEntry(entry) && !layout.isNarrow ? `${entry.label} acked, lost` : entry.label);
   show(figure.trayTitle, count > 0);
   write(figure.trayTitle, layout.isNarrow ? `gone ${count}` : count > 1 ? `discarded ${count}` : "discarded");
   set(figure.trayTitle, { y: y + 15 });
   let x = Math.ceil(textWidth(figure.trayTitle.textContent ?? "", `11px ${SANS}`)) + 7;
   // The newest ones, as many as there is room for.
   let left = room - x;
+  const isRoomFor = (/** @type {string} */ text) => textWidth(text, font) + 10 <= room - x;
+  const inWords = (/** @type {DiscardedEntry} */ entry) => `${entry.label} acked, lost`;
+  const hasWords = !layout.isNarrow && replica.discarded.every((entry) => isRoomFor(inWords(entry)));
+  const textOf = (/** @type {DiscardedEntry} */ entry) => (isLostEntry(entry) && hasWords ? inWords(entry) : entry.label);
   /** @type {DiscardedEntry[]} */
   const shown = [];
   for (const entry of replica.discarded.slice(-TRAY_MAX).reverse()) {

@@ -1,5 +1,5 @@
 // @ts-check
-/** Points at what a step is about: the rest of the diagram steps back until something is played. */
+/** Points at what a step is about: the rest of the diagram steps back until something happens. */
 
 const sheet = new CSSStyleSheet();
 document.adoptedStyleSheets.push(sheet);
@@ -28,5 +28,5 @@ export function point(focus) {
 /** A selector for elements that do not have a child with one of these values. @param {string} child @param {string} attribute @param {Set<string>} values */
 const not = (child, attribute, values) => [...values].map((value) => `:not(:has(${child}[${attribute}="${value}"]))`).join("");
 
-// Once something happens, everything counts.
-document.addEventListener("lesson:watch", () => (document.body.dataset.acting = "yes"));
+// Once something happens, played or done by the learner, everything counts.
+for (const name of ["lesson:watch", "page:act"]) document.addEventListener(name, () => (document.body.dataset.acting = "yes"));

@@ -48,6 +48,7 @@ export class Panel {
     const asked = new URLSearchParams(location.search);
     void import("./panes.js").then((module) => module.offerPanes());
     if (isFramed) void import("./framed.js").then((module) => module.tellParent(this.id));
+    if (this.root.dataset.kind === "challenge") void import("./challenge.js").then((module) => new module.Challenge(this.page, this.root));
     if (this.root.dataset.kind === "interview") void import("./rubric.js").then((module) => module.offerRubric(this.id));
     if (asked.has("present") || asked.has("notes")) {
       const module = await import("./present.js");
@@ -265,12 +266,15 @@ export class Panel {
 
   /** @param {LessonState} lesson */
   #drawRuns({ runs, playing }) {
+    let isNext = true;
     for (const each of this.current.element.querySelectorAll("[data-experiment]")) {
       const run = each.getAttribute("data-experiment") ?? "";
       const state = runs[run];
       const press = /** @type {HTMLButtonElement} */ (each.querySelector("button"));
       press.disabled = state === "locked" || playing !== null;
-      press.classList.toggle("primary", state !== "done");
+      // Only one is to be pressed now: what stands further down is for afterwards.
+      press.classList.toggle("primary", isNext && state !== "done");
+      isNext &&= state === "done";
       const note = /** @type {HTMLElement} */ (each.querySelector(".hint"));
       note.textContent = state === "locked" ? "First say what you expect." : state === "playing" ? "Watch the cluster." : state === "done" ? "Done. You may play it once more." : "";
     }
@@ -307,12 +311,13 @@ export class Panel {
     button("show-me").hidden = !hasTask;
     button("show-me").disabled = lesson.playing?.kind === "show";
     const go = button("go-on");
-    const words = isLast ? (this.root.dataset.next ? "Next lesson →" : "Finish") : "Next →";
+    const words = isLast ? (this.root.dataset.next ? `Next ${lesson.kind === "challenge" ? "challenge" : "lesson"} →` : "Finish") : "Next →";
     go.hidden = isFramed && isLast;
     go.textContent = isDone || isLast ? words : "Skip →";
     go.classList.toggle("primary", isDone);
-    const isOver = isLast && this.steps.every((step) => lesson.done.includes(step.dataset.step ?? ""));
-    if (isOver && byId("finish").hidden) requestAnimationFrame(() => byId("finish").scrollIntoView({ block: "nearest" }));
+    const isAgain = lesson.challenge !== null && lesson.challenge.par !== null && lesson.goal?.reached !== true;
+    const isOver = isLast && !isAgain && this.steps.every((step) => lesson.done.includes(step.dataset.step ?? ""));
+    if (isOver && lesson.kind !== "challenge" && byId("finish").hidden) requestAnimationFrame(() => byId("finish").scrollIntoView({ block: "nearest" }));
     byId("finish").hidden = !isOver;
     button("explore").hidden = lesson.place === "explore";
     button("explore").disabled = lesson.playing !== null;
@@ -352,10 +357,11 @@ function placeWords(place, playing, step, question) {
 }
 
 /** @param {HTMLElement} step @param {LessonState} lesson */
-function drawTask(step, { goal, nudge, hints, hints_left: left, playing, place, done, step: id }) {
+function drawTask(step, { goal, nudge, hints, hints_left: left, playing, place, done, challenge, step: id }) {
   const task = step.querySelector("[data-task]");
   if (task === null) return;
-  const isDone = done.includes(id) || goal?.reached === true;
+  // A challenge is begun anew each time: what was reached before does not count now.
+  const isDone = (challenge === null && done.includes(id)) || goal?.reached === true;
   setText(task.querySelector(".tally"), goal === null ? (isDone ? "done" : "") : isDone ? `${goal.of} of ${goal.of} done` : `${goal.held} of ${goal.of} done`);
   for (const row of task.querySelectorAll("[data-clause]")) {
     const clause = goal?.clauses.find((each) => each.id === row.getAttribute("data-clause"));
@@ -366,7 +372,7 @@ function drawTask(step, { goal, nudge, hints, hints_left: left, playing, place, 
   }
   const note = /** @type {HTMLElement} */ (task.querySelector(".task-note"));
   const isBroken = !isDone && goal?.clauses.some((each) => each.broken);
-  const says = isDone && goal?.shown ? "Done, by the worked solution. Restore the scene to do it yourself." : goal?.late && !isDone ? "Too late: the time for this is over. Restore the scene." : isBroken ? "This can no longer be reached here. Restore the scene." : place !== null && goal === null && playing === null && !isDone ? "Go back to the lesson to be judged." : "";
+  const says = isDone && (challenge ?? goal)?.shown ? "Done, by the worked solution. Restore the scene to do it yourself." : goal?.late && !isDone ? "Too late: the time for this is over. Restore the scene." : isBroken ? "This can no longer be reached here. Restore the scene." : place !== null && goal === null && playing === null && !isDone ? "Go back to the lesson to be judged." : "";
   note.hidden = says === "";
   setText(note, says);
   const box = /** @type {HTMLElement} */ (task.querySelector(".nudge"));
