@@ -71,6 +71,13 @@ class DrillRow(Request):
     times: Count
 
 
+class ChallengeRow(Request):
+    """The fewest commands that a challenge took."""
+
+    best: Annotated[int, Field(ge=1, le=10_000)]
+    at: Count
+
+
 class Progress(Request):
     """The document, as `static/js/lessons/progress.js` writes it."""
 
@@ -78,6 +85,9 @@ class Progress(Request):
     steps: Annotated[dict[Annotated[str, _key(_STEP)], StepRow], Field(max_length=ROWS_MAX)]
     quizzes: Annotated[dict[Annotated[str, _key(f"{_STEP}#{_NAME}")], QuizRow], Field(max_length=ROWS_MAX)]
     drills: Annotated[dict[Annotated[str, _key(_NAME)], DrillRow], Field(max_length=ROWS_MAX)]
+    challenges: Annotated[
+        dict[Annotated[str, _key(rf"{_NAME}@[0-9]{{1,6}}")], ChallengeRow], Field(max_length=ROWS_MAX)
+    ] = Field(default_factory=dict)
 
 
 def read_document(body: bytes) -> Progress:

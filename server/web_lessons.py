@@ -1,4 +1,4 @@
-"""The pages and data of lessons and interview questions.
+"""The pages and data of lessons, interview questions and challenges.
 
 What a learner does goes over the socket like everything else; here are only what a browser fetches.
 """
@@ -20,12 +20,14 @@ Page = Callable[..., flask.Response]
 """Renders a template for a visitor who has, or gets, a room."""
 Answer = Callable[[object], flask.Response]
 """JSON that a browser may keep until it changes."""
-FOLDERS = {"lesson": "lessons", "interview": "interview"}
+FOLDERS = {"lesson": "lessons", "interview": "interview", "challenge": "challenges"}
 """Under which address each kind is found."""
+NAMES = {"lesson": "lessons", "interview": "questions", "challenge": "challenges"}
+"""What templates and data call the list of each kind."""
 
 
 def add_routes(app: flask.Flask, library: Library, page: Page, answer: Answer) -> None:
-    """Add the pages of both kinds and the tables."""
+    """Add the pages of every kind and the tables."""
     for kind in FOLDERS:
         _add_kind(app, library, kind, page, answer)
 
@@ -50,14 +52,13 @@ def add_routes(app: flask.Flask, library: Library, page: Page, answer: Answer) -
 
 def _add_kind(app: flask.Flask, library: Library, kind: str, page: Page, answer: Answer) -> None:
     folder = FOLDERS[kind]
-    named = "lessons" if kind == "lesson" else "questions"
+    named = NAMES[kind]
 
     def find(name: str) -> Lesson:
         library.refresh()
         lesson = library.shelf(kind).get(name)
         if lesson is None:
-            what = "lesson" if kind == "lesson" else "question"
-            raise NotFound(f"There is no {what} called {name[:60]} here.")
+            raise NotFound(f"There is no {named.removesuffix('s')} called {name[:60]} here.")
         return lesson
 
     def index() -> dict[str, Any]:
@@ -65,14 +66,13 @@ def _add_kind(app: flask.Flask, library: Library, kind: str, page: Page, answer:
         return {named: documents.index(library, kind), "broken": documents.broken(library)}
 
     def index_page() -> flask.Response:
-        template = "lessons.html" if kind == "lesson" else "interview.html"
-        other = "questions" if kind == "lesson" else "lessons"
-        found = {other: documents.index(library, "interview" if kind == "lesson" else "lesson")}
-        return page(template, **index(), **found)
+        library.refresh()
+        found = {name: documents.index(library, each) for each, name in NAMES.items()}
+        return page(f"{folder}.html", **found, broken=documents.broken(library))
 
     def lesson_page(name: str) -> flask.Response:
         lesson = find(name)
-        template = "lesson.html" if kind == "lesson" else "interview_question.html"
+        template = "interview_question.html" if kind == "interview" else "lesson.html"
         asked = flask.request.args.get("step", "")
         step = asked if lesson.step(asked) is not None else None
         shelf = list(library.shelf(kind))

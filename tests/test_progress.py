@@ -25,6 +25,7 @@ WHOLE: dict[str, Any] = {
     "steps": {"one-writer/look@2": STEP},
     "quizzes": {"one-writer/look@2#check": QUIZ | {"due": None}, "lag/see@1#check": QUIZ},
     "drills": {"explain-leader-follower": DRILL},
+    "challenges": {"two-leaders@1": {"best": 2, "at": 1_700_000_000_000}},
 }
 
 

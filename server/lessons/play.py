@@ -172,7 +172,7 @@ class LessonPlay(Play):
             case "show":
                 self._check_idle()
                 task = self.session.step.task
-                if task is None:
+                if task is None or not task.solution:
                     raise CommandRefused(f"The step {self.session.step.id} has nothing to be solved.")
                 self.begin(Act("show", self.session.step.id, task.solution))
             case "refute":

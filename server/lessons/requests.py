@@ -126,7 +126,7 @@ def _answer(run: LessonPlay, question: str, answer: Any) -> str:
 
 def _show(run: LessonPlay) -> Plan:
     step = run.session.step
-    if step.task is None:
+    if step.task is None or not step.task.solution:
         raise CommandRefused(f"The step {step.id} has nothing to be solved.")
     return _fresh(run, step, line=f"{LESSON_LINE}show")
 

@@ -250,10 +250,21 @@ interface LessonQuestion {
   result: LessonResult | null;
 }
 
-/** A learner's progress in a lesson or an interview question. */
+/** How a challenge is going. */
+interface ChallengeState {
+  /** Given so far in this run. */
+  commands: number;
+  /** How many it took to reach the goal; null before that, and when the solution was played. */
+  score: number | null;
+  /** What the author needed; null for a goal that cannot be reached. */
+  par: number | null;
+  shown: boolean;
+}
+
+/** A learner's progress in a lesson, an interview question or a challenge. */
 interface LessonState {
   id: string;
-  kind: "lesson" | "interview";
+  kind: "lesson" | "interview" | "challenge";
   revision: string;
   step: string;
   goal: LessonGoal | null;
@@ -264,6 +275,7 @@ interface LessonState {
   stopped: string | null;
   /** Where the run is when it is not the step's own: `show:bet.none`, `run:crash`, `item:order`, `explore`. */
   place: string | null;
+  challenge: ChallengeState | null;
   runs: Record<string, "locked" | "ready" | "playing" | "done">;
   questions: Record<string, LessonQuestion>;
   explains: boolean[];

@@ -1,10 +1,10 @@
 // @ts-check
-/** The lists of lessons and interview questions: how far this browser's learner is, and what there is to practise. */
+/** The lists of lessons, interview questions and challenges: how far this browser's learner is, and what there is to practise. */
 import "./theme.js";
 import { offerCode } from "./code.js";
-import { doneOf, due, exported, imported, load } from "./progress.js";
+import { bestOf, doneOf, due, exported, imported, load } from "./progress.js";
 
-const kind = document.body.dataset.page === "interview" ? "interview" : "lessons";
+const kind = document.body.dataset.page ?? "lessons";
 const find = (/** @type {string} */ id) => document.getElementById(id);
 
 /** @type {HTMLElement[]} */
@@ -23,15 +23,24 @@ function showProgress() {
     const drill = kind === "interview" ? progress.drills[id] : undefined;
     const score = drill ? `scored ${drill.score} of ${drill.of}` : "";
     const done = now === steps.length ? "✓ done" : now > 0 ? `${now} of ${steps.length} done` : ever > 0 ? "updated since you did it" : "";
-    if (says) says.textContent = [done, score].filter(Boolean).join(" · ");
+    if (entry.dataset.par !== undefined) showBest(entry, bestOf(progress, id, rev), now > 0);
+    else if (says) says.textContent = [done, score].filter(Boolean).join(" · ");
     const stop = entry.querySelector(".stop");
-    if (stop && now === steps.length) stop.textContent = "✓";
+    if (stop && entry.dataset.state === "done") stop.textContent = "✓";
     entry.querySelectorAll(".meter i").forEach((bar, place) => bar.classList.toggle("done", progress.steps[`${id}/${steps[place]}@${rev}`]?.done === true));
     const at = Math.max(0, ...steps.map((step) => progress.steps[`${id}/${step}@${rev}`]?.at ?? 0));
     const open = steps.find((step) => !progress.steps[`${id}/${step}@${rev}`]?.done);
     if (at > (latest?.at ?? 0) && open !== undefined) latest = { at, entry, step: open };
   }
   invite(latest, entries.find((entry) => entry.dataset.state !== "done"));
+}
+
+/** What a challenge took; its solution may only have been looked at. @param {HTMLElement} entry @param {number | null} best @param {boolean} isDone */
+function showBest(entry, best, isDone) {
+  const isImpossible = entry.dataset.par === "";
+  const says = entry.querySelector(".entry-progress");
+  if (best === null && isDone && !isImpossible) entry.dataset.state = "begun";
+  if (says) says.textContent = best !== null ? `✓ your best ${best}` : isDone ? (isImpossible ? "✓ you know why" : "solution seen") : "";
 }
 
 /** Where to go on. @param {{ entry: HTMLElement, step: string } | null} latest @param {HTMLElement | undefined} next */

@@ -308,7 +308,7 @@ export class Panel {
     const isDone = lesson.done.includes(this.#step);
     button("go-back").disabled = place <= 0;
     const hasTask = lesson.goal !== null || element.querySelector("[data-task]") !== null;
-    button("show-me").hidden = !hasTask;
+    button("show-me").hidden = !hasTask || lesson.challenge?.par === null;
     button("show-me").disabled = lesson.playing?.kind === "show";
     const go = button("go-on");
     const words = isLast ? (this.root.dataset.next ? `Next ${lesson.kind === "challenge" ? "challenge" : "lesson"} →` : "Finish") : "Next →";

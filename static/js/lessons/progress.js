@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * What this browser remembers of a learner: steps done, quiz items that come back, interview drills.
+ * What this browser remembers of a learner: steps done, quiz items that come back, interview drills, challenges.
  * It stays on this device; a file or a code takes it to another.
  */
 
@@ -14,6 +14,9 @@ const ROWS_MAX = 5000;
 const STEP_KEY = /^[a-z0-9-]{1,60}\/[a-z0-9-]{1,60}@\d{1,6}$/;
 const QUIZ_KEY = /^[a-z0-9-]{1,60}\/[a-z0-9-]{1,60}@\d{1,6}#[a-z0-9-]{1,60}$/;
 const DRILL_KEY = /^[a-z0-9-]{1,60}$/;
+/** `challenge@rev`. */
+const CHALLENGE_KEY = /^[a-z0-9-]{1,60}@\d{1,6}$/;
+const COMMANDS_MAX = 10_000;
 
 /**
  * @typedef {object} StepRecord
@@ -32,10 +35,11 @@ const DRILL_KEY = /^[a-z0-9-]{1,60}$/;
  * @property {Record<string, string>} whys
  */
 /** @typedef {{ score: number, of: number, at: number, times: number }} DrillRecord */
-/** @typedef {{ version: 1, steps: Record<string, StepRecord>, quizzes: Record<string, QuizRecord>, drills: Record<string, DrillRecord> }} Progress */
+/** @typedef {{ best: number, at: number }} ChallengeRecord the fewest commands, and when that was */
+/** @typedef {{ version: 1, steps: Record<string, StepRecord>, quizzes: Record<string, QuizRecord>, drills: Record<string, DrillRecord>, challenges: Record<string, ChallengeRecord> }} Progress */
 
 /** @returns {Progress} */
-const nothing = () => ({ version: 1, steps: {}, quizzes: {}, drills: {} });
+const nothing = () => ({ version: 1, steps: {}, quizzes: {}, drills: {}, challenges: {} });
 
 /** @returns {Progress} what is remembered; nothing when it cannot be read */
 export function load() {
@@ -88,6 +92,15 @@ export function due(progress, nowMs) {
   return Object.entries(progress.quizzes).filter(([, record]) => isDue(record)).sort(([, a], [, b]) => Number(a.due) - Number(b.due)).map(([key]) => key);
 }
 
+/** The fewest commands so far; null when it was not reached yet. @param {Progress} progress @param {string} challenge @param {number | string} rev */
+export const bestOf = (progress, challenge, rev) => progress.challenges[`${challenge}@${rev}`]?.best ?? null;
+
+/** A challenge was reached with so many commands; only fewer are remembered. @param {Progress} progress @param {string} challenge @param {number | string} rev @param {number} commands @param {number} nowMs */
+export function score(progress, challenge, rev, commands, nowMs) {
+  const best = bestOf(progress, challenge, rev);
+  if (best === null || commands < best) progress.challenges[`${challenge}@${rev}`] = { best: commands, at: nowMs };
+}
+
 /** How many of a lesson's steps are done, of its present revision and of an older one. @param {Progress} progress @param {string} lesson @param {string[]} steps @param {number} rev */
 export function doneOf(progress, lesson, steps, rev) {
   const now = steps.filter((step) => progress.steps[keyOf(lesson, step, rev)]?.done).length;
@@ -121,7 +134,8 @@ export function imported(text, what = "This file") {
   }
   update((progress) => merge(progress, incoming));
   const count = Object.values(incoming.steps).filter(({ done }) => done).length;
-  return `Added: ${count} ${count === 1 ? "step" : "steps"} done, ${Object.keys(incoming.quizzes).length} quiz items.`;
+  const scores = Object.keys(incoming.challenges).length;
+  return `Added: ${count} ${count === 1 ? "step" : "steps"} done, ${Object.keys(incoming.quizzes).length} quiz items${scores === 0 ? "" : `, ${scores} ${scores === 1 ? "challenge" : "challenges"}`}.`;
 }
 
 /** @param {Progress} progress @param {Progress} incoming */
@@ -137,6 +151,10 @@ function merge(progress, incoming) {
   for (const [key, record] of Object.entries(incoming.drills)) {
     const own = progress.drills[key];
     if (own === undefined || record.at > own.at) progress.drills[key] = record;
+  }
+  for (const [key, record] of Object.entries(incoming.challenges)) {
+    const own = progress.challenges[key];
+    if (own === undefined || record.best < own.best) progress.challenges[key] = record;
   }
 }
 
@@ -156,6 +174,7 @@ function checked(found) {
       correct: String(row.correct).slice(0, 60), whys: isRecord(row.whys) ? Object.fromEntries(Object.entries(row.whys).slice(0, 20).map(([id, why]) => [id.slice(0, 60), String(why).slice(0, 500)])) : {},
     })),
     drills: table(found.drills, "drills", DRILL_KEY, (row) => ({ score: count(row.score), of: count(row.of), at: count(row.at), times: count(row.times) })),
+    challenges: table(found.challenges, "challenges", CHALLENGE_KEY, (row) => ({ best: commands(row.best), at: count(row.at) })),
   };
 }
 
@@ -164,6 +183,12 @@ const isRecord = (value) => typeof value === "object" && value !== null && !Arra
 
 /** @param {unknown} value */
 const count = (value) => (typeof value === "number" && Number.isFinite(value) && value >= 0 ? value : 0);
+
+/** A score, which nobody can have got without a command. @param {unknown} value */
+function commands(value) {
+  if (!Number.isInteger(value) || Number(value) < 1 || Number(value) > COMMANDS_MAX) throw new Error("a challenge's best is no number of commands");
+  return Number(value);
+}
 
 /**
  * @template T

@@ -26,11 +26,11 @@ export async function review(over) {
 /** @param {string} key @returns {Promise<Quiz | null>} */
 async function fetchQuiz(key) {
   const [, lesson, step, rev, id] = /^(.+)\/(.+)@(\d+)#(.+)$/.exec(key) ?? [];
-  for (const folder of ["lessons", "interview"]) {
+  for (const folder of ["lessons", "interview", "challenges"]) {
     const response = await fetch(`/${folder}.json`);
     if (!response.ok) continue;
     const index = await response.json();
-    const rows = /** @type {{ id: string, rev: number }[]} */ (index.lessons ?? index.questions ?? []);
+    const rows = /** @type {{ id: string, rev: number }[]} */ (index.lessons ?? index.questions ?? index.challenges ?? []);
     if (!rows.some((row) => row.id === lesson && String(row.rev) === rev)) continue;
     const { steps } = await (await fetch(`/${folder}/${lesson}.json`)).json();
     const blocks = /** @type {{ id: string, blocks: Quiz[] }[]} */ (steps).find((each) => each.id === step)?.blocks ?? [];

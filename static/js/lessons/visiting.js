@@ -2,6 +2,8 @@
 /** A cluster that is in a lesson, met on another page: says so, leads back, or lifts the lesson's limits. */
 import { make } from "./questions.js";
 
+const FOLDERS = { lesson: "lessons", interview: "interview", challenge: "challenges" };
+
 export class Visiting {
   #shown = "";
 
@@ -22,8 +24,8 @@ export class Visiting {
     this.#shown = shown;
     this.bar.hidden = lesson === null;
     if (lesson === null) return;
-    const back = make("a", { href: `/${lesson.kind === "lesson" ? "lessons" : "interview"}/${lesson.id}?step=${lesson.step}` }, "Back to it");
-    const what = lesson.kind === "lesson" ? "a lesson" : "an interview question";
+    const back = make("a", { href: `/${FOLDERS[lesson.kind]}/${lesson.id}?step=${lesson.step}` }, "Back to it");
+    const what = { lesson: "a lesson", interview: "an interview question", challenge: "a challenge" }[lesson.kind];
     if (isFree) return this.bar.replaceChildren(`You explore a cluster of ${what}. `, back);
     const free = make("button", { className: "button", type: "button" }, "Use it freely");
     free.addEventListener("click", () => void this.#free());
