@@ -87,6 +87,10 @@ def parser() -> argparse.ArgumentParser:
         action = actions.add_parser(name, help=says)
         action.add_argument("files", metavar="FILE", nargs="*", type=Path)
         action.add_argument("--lessons", metavar="DIR", type=Path, help="a folder of your own besides ours")
+    action = actions.add_parser("translate", help="write the texts of a lesson for a translator to fill in")
+    action.add_argument("language", metavar="LOCALE", help="such as de or pt-BR")
+    action.add_argument("files", metavar="FILE", nargs="+", type=Path)
+    action.set_defaults(lessons=None)
     measuring = choices.add_parser("bench", help="measure speed on this machine, beside peers")
     measuring.add_argument("parts", metavar="PART", nargs="*", help="what to measure (default: everything)")
     return top
@@ -212,7 +216,8 @@ def delegate(flags: argparse.Namespace) -> int:
     if flags.subcommand == "lessons":
         from server.lessons import checking
 
-        return checking.main(flags.action, flags.files, flags.lessons)
+        into = getattr(flags, "language", None)
+        return checking.main(flags.action, flags.files, flags.lessons, language=into)
     if flags.subcommand == "bench":
         from server import bench
 

@@ -117,6 +117,8 @@ class LessonRequest(Request):
     run: Identifier | None = None
     option: Identifier | None = None
     item: Identifier | None = None
+    language: Word | None = None
+    """In which a lesson that is opened is to be read; `None`: as it was written."""
 
 
 class OpenRequest(Request):

@@ -43,7 +43,7 @@ REST_SECONDS = 0.005
 
 
 def rest_seconds(began_at: float, wall: float) -> float:
-    """How long to rest at this wall time after a tick that began then. A clock that was set back adds nothing."""
+    """How long to rest now, after a tick that began then. A clock that was set back adds nothing."""
     return min(TICK_SECONDS, max(REST_SECONDS, TICK_SECONDS - (wall - began_at)))
 
 

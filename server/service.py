@@ -77,7 +77,7 @@ def start_one(start: Start) -> Play:
 
 def start_lesson(start: Start, name: str) -> LessonPlay:
     """The run of a lesson's step. Raises `CommandRefused` when there is no such lesson or step."""
-    lesson = library().find(name)
+    lesson = library().find(name, start.language)
     step = lesson.steps[0] if start.step is None else lesson.step(start.step)
     if step is None:
         raise CommandRefused(f"The lesson {name} has no step {start.step} any more.")

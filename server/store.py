@@ -81,6 +81,8 @@ class Start:
     """For a comparison: the settings of each run, on top of `settings`."""
     file: str | None = None
     """The text of the scenario that a visitor brought, as a file or in a link; `scenario` is then `OWN`."""
+    language: str | None = None
+    """In which the lesson is read; `None`: as it was written."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,18 @@ NAMES = {"lesson": "lessons", "interview": "questions", "challenge": "challenges
 """What templates and data call the list of each kind."""
 
 
+SPOKEN = {*FOLDERS.values(), *(f"{kind}_{what}" for kind in FOLDERS for what in ("page", "print"))}
+"""Pages whose texts may be translated."""
+
+
 def add_routes(app: flask.Flask, library: Library, page: Page, answer: Answer) -> None:
     """Add the pages of every kind and the tables."""
+
+    def keep_language(endpoint: str, values: dict[str, Any]) -> None:
+        if endpoint in SPOKEN and "language" not in values:
+            values["language"] = _language(library)
+
+    app.url_defaults(keep_language)
     for kind in FOLDERS:
         _add_kind(app, library, kind, page, answer)
 
@@ -63,12 +73,17 @@ def _add_kind(app: flask.Flask, library: Library, kind: str, page: Page, answer:
 
     def index() -> dict[str, Any]:
         library.refresh()
-        return {named: documents.index(library, kind), "broken": documents.broken(library)}
+        entries = documents.index(library, kind, _language(library))
+        return {named: entries, "broken": documents.broken(library)}
 
     def index_page() -> flask.Response:
         library.refresh()
-        found = {name: documents.index(library, each) for each, name in NAMES.items()}
-        return page(f"{folder}.html", **found, broken=documents.broken(library))
+        language = _language(library)
+        found: dict[str, Any] = {
+            name: documents.index(library, each, language) for each, name in NAMES.items()
+        }
+        found["languages"] = documents.languages(library, library.shelf(kind).values())
+        return page(f"{folder}.html", **found, language=language, broken=documents.broken(library))
 
     def lesson_page(name: str) -> flask.Response:
         lesson = find(name)
@@ -76,21 +91,30 @@ def _add_kind(app: flask.Flask, library: Library, kind: str, page: Page, answer:
         asked = flask.request.args.get("step", "")
         step = asked if lesson.step(asked) is not None else None
         shelf = list(library.shelf(kind))
-        shown = documents.document(library, lesson)
+        shown = documents.document(library, lesson, language=_language(library))
         return page(template, lesson=shown, step=step, place=shelf.index(lesson.id) + 1, count=len(shelf))
 
     def print_page(name: str) -> flask.Response:
-        return page("lesson_print.html", lesson=documents.document(library, find(name)))
+        shown = documents.document(library, find(name), language=_language(library))
+        return page("lesson_print.html", lesson=shown)
 
     def data(name: str) -> flask.Response:
         with_notes = flask.request.args.get("audience") == "presenter"
-        return answer(documents.document(library, find(name), with_notes=with_notes))
+        lesson = find(name)
+        shown = documents.document(library, lesson, with_notes=with_notes, language=_language(library))
+        return answer(shown)
 
     app.add_url_rule(f"/{folder}.json", f"{folder}_index_data", lambda: answer(index()))
     app.add_url_rule(f"/{folder}/<name>.json", f"{kind}_data", data)
     app.add_url_rule(f"/{folder}", folder, index_page)
     app.add_url_rule(f"/{folder}/<name>", f"{kind}_page", lesson_page)
     app.add_url_rule(f"/{folder}/<name>/print", f"{kind}_print", print_page)
+
+
+def _language(library: Library) -> str | None:
+    """What the visitor asks to read in, where anything is translated into it."""
+    asked = flask.request.args.get("language")
+    return asked if asked in library.languages() else None
 
 
 def framed(library: Library, name: str, step: str | None) -> dict[str, Any] | None:
@@ -106,7 +130,7 @@ def framed(library: Library, name: str, step: str | None) -> dict[str, Any] | No
     asked = flask.request.args.get("step", "")  # Where the learner was when the frame was loaded anew.
     shelf = list(library.shelf(lesson.kind))
     return {
-        "lesson": documents.document(library, lesson),
+        "lesson": documents.document(library, lesson, language=_language(library)),
         "step": asked if lesson.step(asked) is not None else step,
         "place": shelf.index(lesson.id) + 1,
         "count": len(shelf),

@@ -174,7 +174,8 @@ class Reader:
 
     def explain(self, fields: Fields) -> Explain:
         """An explain block."""
-        html, words = render(fields.text("text"))
+        source = fields.text("text")
+        html, words = render(source)
         reveal = []
         for text, place in fields.texts("reveal_if"):
             question, _, option = text.partition(".")
@@ -183,7 +184,7 @@ class Reader:
             reveal.append((question, option))
         self._explains += 1
         after = fields.words("after") if "after" in fields else ()
-        return Explain(html, words, after, tuple(reveal), fields.place.line)
+        return Explain(html, words, after, tuple(reveal), fields.place.line, source)
 
     def note(self, fields: Fields) -> Note:
         """A note block."""
@@ -200,7 +201,8 @@ class Reader:
 
     def senior(self, fields: Fields) -> Senior:
         """A senior block."""
-        return Senior(render(fields.text("text"))[0])
+        source = fields.text("text")
+        return Senior(render(source)[0], source)
 
     def follow_ups(self, fields: Fields) -> FollowUps:
         """A follow_ups block."""

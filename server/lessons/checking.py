@@ -1,4 +1,4 @@
-"""`lessons check` and `lessons new`: what an author runs.
+"""`lessons check`, `lessons new` and `lessons translate`: what an author runs.
 
 Every claim of a lesson is measured, on every seed it lists; how many assertions that took is printed for each
 file and in all. A check that measured nothing is a failure.
@@ -15,18 +15,27 @@ from server.cluster.commands import CommandRefused
 from server.lessons.fields import IDENTIFIER
 from server.lessons.library import Library
 from server.lessons.loader import load_lesson
-from server.lessons.playing import all_findings, play_lesson
+from server.lessons.playing import Player, all_findings
 from server.lessons.records import Lesson
 from server.lessons.rules import check_course, check_text
 from server.lessons.starter import STARTER
+from server.lessons.translating import check_overlay, check_overlay_file, kind_of, language_of, translate
 
 GREEN, RED, BAD_USE = 0, 1, 2
 """Exit statuses."""
 
 
-def main(action: str, names: list[Path], folder: Path | None = None, out: TextIO | None = None) -> int:
+def main(
+    action: str,
+    names: list[Path],
+    folder: Path | None = None,
+    out: TextIO | None = None,
+    language: str | None = None,
+) -> int:
     """Carry out one of the subcommands."""
     out = out or sys.stdout
+    if action == "translate":
+        return translate(language or "", names, out)
     if action == "new":
         return new(names, folder or resources.folder("lessons"), out)
     return check(names, folder, out)
@@ -64,9 +73,11 @@ def check(files: list[Path], folder: Path | None, out: TextIO) -> int:
 
 def _check_file(library: Library, path: Path, out: TextIO) -> tuple[int, int]:
     """One file, wherever it lies."""
-    kind = {"interview": "interview", "challenges": "challenge"}.get(path.resolve().parent.name, "lesson")
+    language = language_of(path)
+    if language is not None:
+        return check_overlay_file(library, path, language, out)
     try:
-        lesson = load_lesson(path, kind)
+        lesson = load_lesson(path, kind_of(path))
     except CommandRefused as problem:
         print(f"✗ {problem}", file=out)
         return 0, 1
@@ -75,8 +86,10 @@ def _check_file(library: Library, path: Path, out: TextIO) -> tuple[int, int]:
 
 def _check_lesson(library: Library, lesson: Lesson, out: TextIO) -> tuple[int, int]:
     findings = list(check_text(library, lesson))
-    count, played = play_lesson(library, lesson)
-    found = all_findings(iter([*findings, *played]))
+    player = Player(library, lesson)
+    player.play()
+    count = player.assertions
+    found = all_findings(iter([*findings, *player.findings]))
     mark, wip = ("✗" if found or not count else "✓"), (" (wip)" if lesson.status == "wip" else "")
     print(
         f"{mark} {lesson.file}{wip}: {count:,} assertions measured, {len(found) or 'nothing'} to mend",
@@ -84,7 +97,11 @@ def _check_lesson(library: Library, lesson: Lesson, out: TextIO) -> tuple[int, i
     )
     for finding in found:
         print(f"    line {finding.line}, rule {finding.rule}: {finding.says}", file=out)
-    return count, len(found) + (0 if count else 1)
+    failed = len(found) + (0 if count else 1)
+    for overlay in library.overlays.get(lesson.id, {}).values():
+        more, faults = check_overlay(library, lesson, overlay, player, out)
+        count, failed = count + more, failed + faults
+    return count, failed
 
 
 def new(names: list[Path], folder: Path, out: TextIO) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from server.lessons.library import Library
@@ -23,6 +24,7 @@ from server.lessons.records import (
     Step,
     Task,
 )
+from server.lessons.translation import BASE, name_of, plain_texts
 
 
 def summary(lesson: Lesson) -> dict[str, Any]:
@@ -46,25 +48,37 @@ def summary(lesson: Lesson) -> dict[str, Any]:
     }
 
 
-def document(library: Library, lesson: Lesson, *, with_notes: bool = False) -> dict[str, Any]:
-    """A whole lesson as its page shows it."""
+def document(
+    library: Library, lesson: Lesson, *, with_notes: bool = False, language: str | None = None
+) -> dict[str, Any]:
+    """A whole lesson as its page shows it, in a language as far as it is translated."""
+    lesson = library.spoken(lesson, language)
     scene = library.scenarios[lesson.scene]
     shelf = list(library.shelf(lesson.kind).values())
     place = next((number for number, each in enumerate(shelf) if each.id == lesson.id), 0)
-    return {
+    shown = {
         **summary(lesson),
         "misconceptions": [_misconception(library, name) for name in lesson.misconceptions],
         "scene": {"id": lesson.scene, "title": scene.title, "about": scene.about},
         "revision": lesson.revision,
-        "previous": _neighbour(shelf, place - 1),
-        "next": _neighbour(shelf, place + 1),
+        "previous": _neighbour(library, shelf, place - 1, language),
+        "next": _neighbour(library, shelf, place + 1, language),
         "steps": [_step(step, with_notes) for step in lesson.steps],
+        "language": lesson.language,
+        "languages": languages(library, [lesson]),
     }
+    return {**shown, "english": plain_texts(shown) if lesson.language is not None else []}
 
 
-def index(library: Library, kind: str) -> list[dict[str, Any]]:
+def index(library: Library, kind: str, language: str | None = None) -> list[dict[str, Any]]:
     """Every lesson, or every question, in order."""
-    return [summary(lesson) for lesson in library.shelf(kind).values()]
+    return [summary(library.spoken(lesson, language)) for lesson in library.shelf(kind).values()]
+
+
+def languages(library: Library, lessons: Iterable[Lesson]) -> list[dict[str, str]]:
+    """What these can be read in, when that is not English alone."""
+    found = sorted({code for lesson in lessons for code in library.overlays.get(lesson.id, {})})
+    return [{"code": code, "name": name_of(code)} for code in ([BASE, *found] if found else [])]
 
 
 def broken(library: Library) -> list[dict[str, str]]:
@@ -103,10 +117,12 @@ def _asked(lesson: Lesson) -> dict[str, Any]:
     return {} if task is None else {"par": task.par, "impossible": task.is_impossible}
 
 
-def _neighbour(shelf: list[Lesson], place: int) -> dict[str, str] | None:
+def _neighbour(
+    library: Library, shelf: list[Lesson], place: int, language: str | None
+) -> dict[str, str] | None:
     if not 0 <= place < len(shelf):
         return None
-    return {"id": shelf[place].id, "title": shelf[place].title}
+    return {"id": shelf[place].id, "title": library.spoken(shelf[place], language).title}
 
 
 def _step(step: Step, with_notes: bool) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from server.cluster.commands import CommandRefused
 from server.lessons.loader import load_glossary, load_lesson, load_misconceptions
 from server.lessons.opening import Scenes
 from server.lessons.records import Lesson, Misconception, Term
+from server.lessons.translation import BASE, LOCALE, Overlay, lay, load_overlay
 from server.scenario import Scenario, load_scenario
 
 KINDS = {"lesson": "*.md", "interview": "interview/*.md", "challenge": "challenges/*.md"}
@@ -47,6 +48,9 @@ class Library:
         self.misconceptions: dict[str, Misconception] = {}
         self.glossary: dict[str, Term] = {}
         self.broken: list[Broken] = []
+        self.overlays: dict[str, dict[str, Overlay]] = {}
+        """Of each lesson, by language."""
+        self._spoken: dict[tuple[str, str], tuple[Lesson, Overlay, Lesson]] = {}
         self._stamps: dict[Path, Stamp] | None = None
         self._read: dict[Path, tuple[Stamp, object]] = {}
         self.refresh()
@@ -56,13 +60,30 @@ class Library:
         """What a run can begin with."""
         return Scenes(self.scenarios)
 
-    def find(self, name: str) -> Lesson:
-        """A lesson, an interview question or a challenge. Raises `CommandRefused`."""
+    def find(self, name: str, language: str | None = None) -> Lesson:
+        """A lesson, an interview question or a challenge, in a language if it is there. Raises
+        `CommandRefused`."""
         everything = {**self.challenges, **self.interview, **self.lessons}
         if name not in everything:
             known = ", ".join([*self.lessons, *self.interview, *self.challenges]) or "none"
             raise CommandRefused(f"There is no lesson called {name}. There are: {known}.")
-        return everything[name]
+        return self.spoken(everything[name], language)
+
+    def spoken(self, lesson: Lesson, language: str | None) -> Lesson:
+        """The lesson in a language, as far as it is translated."""
+        overlay = self.overlays.get(lesson.id, {}).get(language or BASE)
+        if overlay is None:
+            return lesson
+        key = (lesson.id, overlay.language)
+        kept = self._spoken.get(key)
+        if kept is None or kept[0] is not lesson or kept[1] is not overlay:
+            # The same object each time: who goes on in a lesson compares its steps.
+            kept = self._spoken[key] = (lesson, overlay, lay(lesson, overlay))
+        return kept[2]
+
+    def languages(self) -> list[str]:
+        """Every language that something is translated into."""
+        return sorted({language for found in self.overlays.values() for language in found})
 
     def everything(self) -> list[Lesson]:
         """All that can be opened, kind after kind."""
@@ -82,6 +103,7 @@ class Library:
             for folder in self.folders
             for path in _files(folder, pattern)
         ]
+        files += [path for folder in self.folders for _, path in overlay_files(folder)]
         stamps = {path: stamp for path in files if (stamp := _stamp(path)) is not None}
         if stamps == self._stamps:
             return False
@@ -98,11 +120,30 @@ class Library:
                 self.interview = kept
             else:
                 self.challenges = {name: each for name, each in kept.items() if self._is_alone(each)}
+        self._read_overlays()
         tables = self._all("misconceptions.yaml", lambda path: (str(path), load_misconceptions(path)))
         self.misconceptions = {name: row for table in tables.values() for name, row in table.items()}
         words = self._all("glossary.yaml", lambda path: (str(path), load_glossary(path)))
         self.glossary = {name: row for table in words.values() for name, row in table.items()}
         return True
+
+    def _read_overlays(self) -> None:
+        """Of every lesson that is there; one that cannot be read leaves the lesson in English."""
+        self.overlays = {}
+        known = {lesson.id for lesson in self.everything()}
+        for folder in self.folders:
+            for language, path in overlay_files(folder):
+                try:
+                    _, overlay = self._once(
+                        path,
+                        lambda path, language=language: ("", load_overlay(path, language)),  # type: ignore[misc]
+                    )
+                    if overlay.lesson not in known:
+                        raise CommandRefused(f"{overlay.file}: there is no lesson called {overlay.lesson}.")
+                except CommandRefused as problem:
+                    self.broken.append(Broken(f"{language}/{path.name}", str(problem)))
+                    continue
+                self.overlays.setdefault(overlay.lesson, {})[language] = overlay
 
     def _patterns(self) -> list[str]:
         return ["scenes/*.yaml", *KINDS.values(), "misconceptions.yaml", "glossary.yaml"]
@@ -162,6 +203,17 @@ def scenes_of(lesson: Lesson) -> list[str]:
             setups += [option.show.setup for option in question.options if option.show is not None]
         names += [setup.use for setup in setups if setup is not None and setup.use is not None]
     return list(dict.fromkeys(names))
+
+
+def overlay_files(folder: Path) -> list[tuple[str, Path]]:
+    """Every overlay of a folder of lessons, with its language: `de/01-one-writer.yaml`."""
+    return [
+        (place.name, path)
+        for place in sorted(folder.glob("[a-z]*"))
+        if LOCALE.fullmatch(place.name) and place.is_dir()
+        for pattern in ("*.yaml", "interview/*.yaml", "challenges/*.yaml")
+        for path in _files(place, pattern)
+    ]
 
 
 def scene_id(path: Path) -> str:

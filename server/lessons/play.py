@@ -62,7 +62,7 @@ class LessonPlay(Play):
         lesson = self.session.lesson
         on_disk = self.library.shelf(lesson.kind).get(lesson.id)
         if on_disk is not None:  # A file that its author has just broken is waited for.
-            self.session.tell_revision(on_disk.revision)
+            self.session.tell_revision(self.library.spoken(on_disk, lesson.language).revision)
         return self.session.document()
 
     @property

@@ -41,10 +41,12 @@ class Player:
         self.lesson = lesson
         self.findings: list[Finding] = []
         self.assertions = 0
+        self.truths: list[tuple[str, Truths]] = []
+        """What every question measured, each time that it was gone through."""
 
     def play(self) -> None:
         """Everything, on every seed."""
-        truths: list[tuple[str, Truths]] = []
+        truths = self.truths
         for seed in self.lesson.seeds:
             for step in self.lesson.steps:
                 if step.task is not None:

@@ -220,6 +220,8 @@ class Explain:
     after: tuple[str, ...]
     reveal_if: tuple[tuple[str, str], ...]
     line: int
+    text: str
+    """As it was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +256,7 @@ class Senior:
     """The strong answer."""
 
     html: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +351,8 @@ class Lesson:
     question: str | None
     source: str | None
     steps: tuple[Step, ...]
+    language: str | None = None
+    """Into which its texts are translated; `None`: they are as the file has them."""
 
     def step(self, name: str) -> Step | None:
         """One step by its id."""

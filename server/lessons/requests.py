@@ -62,7 +62,7 @@ def plan(library: Library, request: LessonRequest, run: object) -> Plan:
 
 def start_of(lesson: Lesson, step: Step, memory: dict[str, Any], place: str | None = None) -> Start:
     """The start of a run in a lesson."""
-    return Start(lesson=lesson.id, step=step.id, place=place, memory=memory)
+    return Start(lesson=lesson.id, step=step.id, place=place, memory=memory, language=lesson.language)
 
 
 def _needed(value: str | None, name: str) -> str:
@@ -78,7 +78,7 @@ def _fresh(run: LessonPlay, step: Step, place: str | None = None, line: str | No
 
 
 def _open(library: Library, request: LessonRequest, run: LessonPlay | None) -> Plan:
-    lesson = library.find(_needed(request.lesson, "lesson"))
+    lesson = library.find(_needed(request.lesson, "lesson"), request.language)
     present = run.session if run is not None and run.session.lesson.id == lesson.id else None
     if request.step is None:
         step = lesson.step(present.step.id) if present is not None else None

@@ -9,6 +9,7 @@ from server.language.vocabulary import NUMBER
 from server.lessons.blocks import UNITS
 from server.lessons.measures import spoken
 from server.lessons.records import Explain, Measure, Option, Question, Step
+from server.lessons.translation import plain_texts
 
 if TYPE_CHECKING:
     from server.lessons.session import Session
@@ -134,7 +135,7 @@ def document(session: Session) -> dict[str, Any]:
     task = step.task
     given = memory.hints.get(step.id, 0)
     hints = list(task.hints[:given]) if task is not None else []
-    return {
+    shown: dict[str, Any] = {
         "id": session.lesson.id,
         "kind": session.lesson.kind,
         "revision": session.revision,
@@ -169,7 +170,10 @@ def document(session: Session) -> dict[str, Any]:
             item.id: memory.items.get(item.id) for each in session.lesson.steps for item in each.sentences
         },
         "done": [each.id for each in session.lesson.steps if _is_done(session, each)],
+        "language": session.lesson.language,
     }
+    # Of a translated lesson the page is told which texts stayed English, to name their language right.
+    return {**shown, "english": plain_texts(shown) if session.lesson.language is not None else []}
 
 
 def _goal(session: Session) -> dict[str, Any] | None:

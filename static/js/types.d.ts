@@ -281,6 +281,10 @@ interface LessonState {
   explains: boolean[];
   items: Record<string, boolean | null>;
   done: string[];
+  /** Into which it is translated, … */
+  language: string | null;
+  /** … and the texts that stayed English all the same. */
+  english: string[];
 }
 
 interface LessonRequest {
@@ -292,6 +296,7 @@ interface LessonRequest {
   run?: string;
   option?: string;
   item?: string;
+  language?: string;
 }
 
 /** One way in which the run was continued. */

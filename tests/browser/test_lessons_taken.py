@@ -1,4 +1,4 @@
-"""What leaves the page of a lesson: progress for another device, the lesson for another page."""
+"""A lesson elsewhere: progress on another device, the lesson in another page and in another language."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, FrameLocator, Page, expect
+from playwright.sync_api import Browser, FrameLocator, Locator, Page, expect
 
+from server.lessons.library import Library
+from server.lessons.records import Lesson
+from server.lessons.translation import Said
 from tests.browser.conftest import MakeContext
 from tests.browser.test_looks import VIOLATIONS, sideways
 from tests.browser.visitor import until
-from tests.serving import Server
+from tests.serving import ROOT, Server
 
 
 def step(done: bool, at: int, tries: int = 0) -> dict[str, Any]:
@@ -213,3 +216,72 @@ def test_the_page_of_a_lesson_has_the_frame_to_copy(page: Page) -> None:
     step = page.locator(".step:not([hidden])").get_attribute("data-step")
     frame = page.get_by_label("HTML of a frame with the lesson")
     expect(frame).to_have_value(re.compile(rf'<iframe src="http://[^"]+/embed/lag/{step}" .*title="'))
+
+
+# --- a lesson in another language ----------------------------------------------------------------
+
+
+GERMAN = Library([ROOT / "lessons"]).find("one-writer", "de")
+ENGLISH = Library([ROOT / "lessons"]).find("one-writer")
+"""A text whose English has changed since stands in both."""
+
+
+def expect_said(part: Locator, text: str) -> None:
+    """A person's text, in its language."""
+    expect(part).to_have_text(text.replace("`", ""))
+    language = part.evaluate("(part) => part.closest('[lang]').lang")
+    assert language == (text.language if isinstance(text, Said) else "en")
+
+
+def test_a_lesson_is_read_in_another_language(page: Page, axe: str) -> None:
+    """From the list on; what the learner is told comes in it too, and every part says its language."""
+    assert isinstance(GERMAN.title, Said)
+    page.goto("/lessons")
+    page.get_by_role("link", name="Deutsch").click()
+    page.get_by_role("link", name=GERMAN.title).click()
+    expect(page.locator(".steps [aria-current]")).to_have_count(1)
+    step = page.locator(".step:not([hidden])")
+    first = GERMAN.steps[0]
+    assert first.task is not None
+    expect_said(page.locator("#lesson-title"), GERMAN.title)
+    expect_said(step.locator("h2"), first.title)
+    expect_said(step.locator(".todo li > span:not([aria-hidden], .state)").first, first.task.goal[0].text)
+    page.get_by_role("button", name=re.compile("^Hint")).press("Enter")
+    expect_said(step.locator(".hints li"), first.task.hints[0])
+    expect_said(page.locator("#go-on"), "Skip →")
+    page.evaluate(axe)
+    assert page.evaluate(VIOLATIONS) == []
+
+    page.locator("#go-on").press("Enter")
+    expect(page.locator(".steps a").nth(1)).to_have_attribute("aria-current", "step")
+    assert "language=de" in page.url
+    step.locator("[data-option=stored] input").check()
+    step.locator(".experiment button").press("Enter")
+    outcome = step.locator("[data-question] .outcome")
+    answer_in(outcome, GERMAN, "stored")
+    page.reload()
+    answer_in(outcome, GERMAN, "stored")
+    page.get_by_role("link", name="English").click()
+    expect_said(page.locator("#lesson-title"), ENGLISH.title)
+    expect(page.locator(".steps a").nth(1)).to_have_attribute("aria-current", "step")
+    answer_in(outcome, ENGLISH, "stored")
+
+
+def answer_in(outcome: Locator, lesson: Lesson, name: str) -> None:
+    """What became of an answer to the first question, in the lesson's language."""
+    option = lesson.questions()[0].option(name)
+    assert option is not None
+    expect_said(outcome.locator("> p:not(.outcome-title, .means)"), option.why or "That is what happened.")
+    expect_said(outcome.locator("dd.you-said"), option.text)
+    expect_said(outcome.locator("dd.measured"), "1")
+
+
+def test_a_text_that_is_not_translated_says_that_it_is_english(page: Page) -> None:
+    """In a lesson that otherwise is not: what the server says by itself."""
+    page.goto("/embed/one-writer/bet?language=de")
+    expect(page.locator(".steps [aria-current]")).to_have_count(1)
+    step = page.locator(".step:not([hidden])")
+    expect_said(step.locator(".ask").first, GERMAN.questions()[0].ask)
+    step.locator("[data-option=refused] input").check()
+    step.locator(".experiment button").press("Enter")
+    answer_in(step.locator("[data-question] .outcome"), GERMAN, "refused")

@@ -2,6 +2,7 @@
 /** The lists of lessons, interview questions and challenges: how far this browser's learner is, and what there is to practise. */
 import "./theme.js";
 import { offerCode } from "./code.js";
+import { inTongue, make } from "./questions.js";
 import { bestOf, doneOf, due, exported, imported, load } from "./progress.js";
 
 const kind = document.body.dataset.page ?? "lessons";
@@ -49,8 +50,10 @@ function invite(latest, next) {
   const entry = latest?.entry ?? next;
   const to = entry?.querySelector("a");
   if (!link || !entry || !to || (latest === null && entry === entries[0])) return;
-  link.href = latest ? `${to.getAttribute("href")}?step=${latest.step}` : (to.getAttribute("href") ?? "");
-  link.textContent = `${latest ? "Go on with" : "Next:"} ${to.textContent}`;
+  const address = new URL(to.href);
+  if (latest) address.searchParams.set("step", latest.step);
+  link.href = address.pathname + address.search;
+  link.replaceChildren(latest ? "Go on with " : "Next: ", inTongue(make("span", {}, to.textContent ?? ""), to.lang));
 }
 
 // --- the file ---------------------------------------------------------------------------------------

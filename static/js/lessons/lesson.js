@@ -5,7 +5,7 @@
  */
 import { Panel as Controls } from "../panels/controls.js";
 import { learn, keyOf, stepRecord, update } from "./progress.js";
-import { make, Question, words } from "./questions.js";
+import { make, Question, told, tongue, words } from "./questions.js";
 
 const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 const button = (/** @type {string} */ id) => /** @type {HTMLButtonElement} */ (document.getElementById(id));
@@ -33,6 +33,7 @@ export class Panel {
     this.root = byId("lesson");
     this.id = this.root.dataset.lesson ?? "";
     this.rev = this.root.dataset.rev ?? "1";
+    this.language = this.root.dataset.language || undefined;
     /** @type {HTMLElement[]} */
     this.steps = [...this.root.querySelectorAll(".step")].map((step) => /** @type {HTMLElement} */ (step));
     for (const root of this.root.querySelectorAll("[data-question]")) {
@@ -99,7 +100,7 @@ export class Panel {
   async open(step) {
     if (step === this.#step && this.page.store.lesson?.id === this.id) return;
     this.#follows = true;
-    await this.act({ action: "open", lesson: this.id, step });
+    await this.act({ action: "open", lesson: this.id, step, language: this.language });
   }
 
   async next() {
@@ -110,7 +111,7 @@ export class Panel {
     }
     if (isFramed) return;
     const { next, folder } = this.root.dataset;
-    location.assign(next ? `/${folder}/${next}${location.search.includes("present") ? "?present" : ""}` : `/${folder}`);
+    location.assign(next ? `/${folder}/${next}${addressOf("")}` : `/${folder}${this.language ? `?language=${this.language}` : ""}`);
   }
 
   async back() {
@@ -120,7 +121,7 @@ export class Panel {
 
   async #goHome() {
     if (this.page.store.lesson?.id === this.id) await this.act({ action: "restore" });
-    else await this.act({ action: "open", lesson: this.id, step: this.#step || undefined });
+    else await this.act({ action: "open", lesson: this.id, step: this.#step || undefined, language: this.language });
   }
 
   /** @returns {number} */
@@ -147,6 +148,7 @@ export class Panel {
     if (isOutdated(lesson, this.root)) return;
     const before = this.#drawn;
     this.#drawn = lesson;
+    Object.assign(tongue, { language: lesson.language ?? "", english: lesson.english });
     this.#draw(lesson, before);
     this.#hold(lesson, before);
     remember(this.id, this.rev, lesson, before, this.#questions);
@@ -176,8 +178,9 @@ export class Panel {
   #arrive(lesson) {
     this.#isAsked = true;
     const step = this.root.dataset.step || undefined;
-    if (lesson !== null && (step === undefined || step === lesson.step)) return;
-    void this.act({ action: "open", lesson: this.id, step });
+    const isSpoken = (lesson?.language ?? undefined) === this.language;
+    if (lesson !== null && isSpoken && (step === undefined || step === lesson.step)) return;
+    void this.act({ action: "open", lesson: this.id, step, language: this.language });
   }
 
   /** The room plays something else: another tab took it, or a new run was begun. */
@@ -324,16 +327,18 @@ export class Panel {
   }
 }
 
-/** The address of a step of this page. @param {string} step */
+/** The address of a step of this page; of its beginning, with what the visit keeps, for none. @param {string} step */
 function addressOf(step) {
   const asked = new URLSearchParams(location.search);
   asked.set("step", step);
-  return `?${asked.toString().replace(/(present|notes)=(?=&|$)/, "$1")}`;
+  if (step === "") for (const name of ["step", "notes"]) asked.delete(name);
+  return asked.size === 0 ? "" : `?${asked.toString().replace(/(present|notes)=(?=&|$)/, "$1")}`;
 }
 
 /** Whether the file has changed since this page was made; then the page is loaded anew, once. @param {LessonState} lesson @param {HTMLElement} root */
-function isOutdated({ revision }, root) {
-  if (revision === root.dataset.revision) return false;
+function isOutdated({ revision, language }, root) {
+  // Another tab may have the same lesson in another language.
+  if (revision === root.dataset.revision || (language ?? "") !== root.dataset.language) return false;
   try {
     if (sessionStorage.getItem("reloaded-for") === revision) return false;
     sessionStorage.setItem("reloaded-for", revision);
@@ -379,10 +384,10 @@ function drawTask(step, { goal, nudge, hints, hints_left: left, playing, place, 
   box.hidden = nudge === null || isDone;
   if (box.dataset.says !== (nudge?.says ?? "")) {
     box.dataset.says = nudge?.says ?? "";
-    box.replaceChildren(...words(nudge?.says ?? ""));
+    told(box, nudge?.says ?? "");
   }
   const list = /** @type {HTMLElement} */ (task.querySelector(".hints"));
-  while (list.childElementCount < hints.length) list.append(make("li", {}, ...words(hints[list.childElementCount])));
+  while (list.childElementCount < hints.length) list.append(told(make("li"), hints[list.childElementCount]));
   while (list.childElementCount > hints.length) list.lastElementChild?.remove();
   const more = /** @type {HTMLElement} */ (task.querySelector(".take-hint"));
   more.hidden = left === 0 || isDone;

@@ -3,7 +3,7 @@
  * A lesson on a wall: large type, nothing to press, led by a clicker. A second window has the presenter's
  * notes; both watch the same room, so they are in the same step by themselves.
  */
-import { make, words } from "./questions.js";
+import { inTongue, make, words } from "./questions.js";
 
 /** @typedef {import("./lesson.js").Panel} Panel */
 /** @typedef {{ kind: string, say?: string, ask?: string, watch_for?: string, if_low?: string, if_high?: string, minutes?: number }} Note */
@@ -134,8 +134,8 @@ export async function showNotes(panel) {
   const tell = () => (clock.textContent = `${new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })} · ${Math.floor((Date.now() - startedMs) / 60_000)} min`);
   setInterval(tell, 5000);
   tell();
-  /** @type {{ steps: { id: string, title: string, blocks: Note[] }[] }} */
-  const { steps } = await (await fetch(`${location.pathname}.json?audience=presenter`)).json();
+  /** @type {{ steps: { id: string, title: string, blocks: Note[] }[], language: string | null, english: string[] }} */
+  const { steps, language, english } = await (await fetch(`${location.pathname}.json?audience=presenter${panel.language ? `&language=${panel.language}` : ""}`)).json();
   const show = () => {
     const place = Math.max(0, panel.current.place);
     const notes = steps[place].blocks.filter(({ kind }) => kind === "note");
@@ -143,7 +143,7 @@ export async function showNotes(panel) {
     host.replaceChildren(
       clock,
       make("h2", {}, `${place + 1} of ${steps.length}: ${steps[place].title}`),
-      ...notes.flatMap(noteRows),
+      ...notes.flatMap((note) => noteRows(note, { language: language ?? "", english })),
       ...(notes.length === 0 ? [make("p", { className: "hint" }, "No notes for this step.")] : []),
       make("p", { className: "notes-next" }, next ? `Then: ${next.title}` : "This is the last step."),
       buttons(channel),
@@ -164,10 +164,10 @@ function buttons(channel) {
   return make("div", { className: "row" }, make1("← Back", "back"), make1("On →", "on"), make1("Blank", "blank"));
 }
 
-/** @param {Note} note */
-function noteRows(note) {
+/** @param {Note} note @param {{ language: string, english: string[] }} tongue */
+function noteRows(note, tongue) {
   const rows = /** @type {[string, string | undefined][]} */ ([["Say", note.say], ["Ask", note.ask], ["Watch for", note.watch_for], ["If few are right", note.if_low], ["If most are right", note.if_high]]);
-  const shown = rows.flatMap(([name, text]) => (text === undefined || text === null ? [] : [make("dt", {}, name), make("dd", {}, ...beats(text))]));
+  const shown = rows.flatMap(([name, text]) => (text === undefined || text === null ? [] : [make("dt", {}, name), inTongue(make("dd", {}, ...beats(text)), tongue.english.includes(text) ? "" : tongue.language)]));
   return [make("dl", {}, ...shown), ...(note.minutes ? [make("p", { className: "hint" }, `${note.minutes} min`)] : [])];
 }
 

@@ -163,9 +163,9 @@ export class Question {
     const title = make("p", { className: "outcome-title" }, result.right === null ? "Another way" : result.right ? "✓ Right" : "✗ Not so");
     const children = [title];
     if (result.measured !== null) {
-      children.push(make("dl", {}, make("dt", { className: "you-said" }, "You said"), make("dd", { className: "you-said" }, this.#said(answer)), make("dt", {}, "Measured"), make("dd", { className: "measured" }, result.measured)));
+      children.push(make("dl", {}, make("dt", { className: "you-said" }, "You said"), inTongue(make("dd", { className: "you-said" }, this.#said(answer)), this.#tongue), make("dt", {}, "Measured"), inTongue(make("dd", { className: "measured" }, result.measured), this.choice === "order" ? this.#tongue : "")));
     }
-    children.push(make("p", {}, ...words(result.says)));
+    children.push(told(make("p"), result.says));
     const chosen = typeof answer === "string" ? result.options[answer] : undefined;
     if (result.right === false && chosen?.show) {
       const why = make("button", { className: "button", type: "button" }, "Show me why");
@@ -197,10 +197,15 @@ export class Question {
     if (why) {
       // What is said of the chosen one stands below.
       why.hidden = !this.#tellsOthers || !isTold || isChosen || verdict.why === null || (this.block !== "quiz" && verdict.matched);
-      why.replaceChildren(...words(verdict?.why ?? ""));
+      told(why, verdict?.why ?? "");
     }
     const show = /** @type {HTMLElement | null} */ (option.querySelector(".show-why"));
     if (show) show.hidden = !this.#tellsOthers || !isTold || isChosen || verdict.matched || !verdict.show;
+  }
+
+  /** In which language the options are, where it is not the page's. */
+  get #tongue() {
+    return /** @type {HTMLElement | null | undefined} */ (this.options[0]?.querySelector(".text"))?.lang ?? "";
   }
 
   /** The learner's answer in words. @param {LessonAnswer} answer */
@@ -223,6 +228,22 @@ function pendingWords(lesson, run) {
 /** A plain text with what stands in `backticks` set as code. @param {string} text @returns {(Node | string)[]} */
 export function words(text) {
   return text.split("`").map((part, place) => (place % 2 === 0 ? part : make("code", {}, part)));
+}
+
+/** In which language the authors of what the server tells have written. */
+export const tongue = { language: "", english: /** @type {string[]} */ ([]) };
+
+/** Says in which language an element is; the page's own for none. @param {HTMLElement} element @param {string} language */
+export function inTongue(element, language) {
+  if (language !== "") element.lang = language;
+  else element.removeAttribute("lang");
+  return element;
+}
+
+/** Puts an author's text into an element, in its language. @param {HTMLElement} element @param {string} text @param {typeof tongue} [of] */
+export function told(element, text, of = tongue) {
+  element.replaceChildren(...words(text));
+  return inTongue(element, text === "" || of.english.includes(text) ? "" : of.language);
 }
 
 /**

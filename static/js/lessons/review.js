@@ -1,9 +1,9 @@
 // @ts-check
 /** Quiz items that have come back, one after another. What was right is known from the time they were learned. */
 import { due, load, review as judge, update } from "./progress.js";
-import { make, words } from "./questions.js";
+import { make, told, words } from "./questions.js";
 
-/** @typedef {{ kind: string, id: string, ask: string, options: { id: string, text: string }[] }} Quiz */
+/** @typedef {{ kind: string, id: string, ask: string, options: { id: string, text: string }[], tongue?: { language: string, english: string[] } }} Quiz */
 
 /** @param {() => void} over */
 export async function review(over) {
@@ -32,9 +32,11 @@ async function fetchQuiz(key) {
     const index = await response.json();
     const rows = /** @type {{ id: string, rev: number }[]} */ (index.lessons ?? index.questions ?? index.challenges ?? []);
     if (!rows.some((row) => row.id === lesson && String(row.rev) === rev)) continue;
-    const { steps } = await (await fetch(`/${folder}/${lesson}.json`)).json();
+    const language = new URLSearchParams(location.search).get("language");
+    const { steps, language: spoken, english } = await (await fetch(`/${folder}/${lesson}.json${language === null ? "" : `?language=${encodeURIComponent(language)}`}`)).json();
     const blocks = /** @type {{ id: string, blocks: Quiz[] }[]} */ (steps).find((each) => each.id === step)?.blocks ?? [];
-    return blocks.find((block) => block.kind === "quiz" && block.id === id) ?? null;
+    const quiz = blocks.find((block) => block.kind === "quiz" && block.id === id);
+    return quiz === undefined ? null : { ...quiz, tongue: { language: spoken ?? "", english } };
   }
   return null;
 }
@@ -42,13 +44,13 @@ async function fetchQuiz(key) {
 /** @param {HTMLElement} host @param {string} key @param {Quiz} quiz @param {() => void} next */
 function ask(host, key, quiz, next) {
   const record = load().quizzes[key];
-  const title = make("p", { className: "ask", id: "review-ask", tabIndex: -1 }, ...words(quiz.ask));
+  const title = told(make("p", { className: "ask", id: "review-ask", tabIndex: -1 }), quiz.ask, quiz.tongue);
   const options = make("div", { className: "options" });
   options.setAttribute("role", "radiogroup");
   options.setAttribute("aria-labelledby", "review-ask");
   for (const option of quiz.options) {
     const radio = make("input", { type: "radio", name: "review", value: option.id });
-    const row = make("div", { className: "option" }, make("label", {}, radio, make("span", { className: "text" }, ...words(option.text)), make("span", { className: "mark" })));
+    const row = make("div", { className: "option" }, make("label", {}, radio, told(make("span", { className: "text" }), option.text, quiz.tongue), make("span", { className: "mark" })));
     row.dataset.option = option.id;
     options.append(row);
   }

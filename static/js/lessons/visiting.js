@@ -24,7 +24,7 @@ export class Visiting {
     this.#shown = shown;
     this.bar.hidden = lesson === null;
     if (lesson === null) return;
-    const back = make("a", { href: `/${FOLDERS[lesson.kind]}/${lesson.id}?step=${lesson.step}` }, "Back to it");
+    const back = make("a", { href: `/${FOLDERS[lesson.kind]}/${lesson.id}?step=${lesson.step}${lesson.language === null ? "" : `&language=${lesson.language}`}` }, "Back to it");
     const what = { lesson: "a lesson", interview: "an interview question", challenge: "a challenge" }[lesson.kind];
     if (isFree) return this.bar.replaceChildren(`You explore a cluster of ${what}. `, back);
     const free = make("button", { className: "button", type: "button" }, "Use it freely");
