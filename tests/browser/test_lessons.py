@@ -521,3 +521,21 @@ def test_home_and_header_lead_to_the_lessons(page: Page) -> None:
     expect(page.locator("#lesson-title")).to_have_text("One writer, many copies")
     current = page.get_by_role("navigation", name="Main").locator("[aria-current]")
     expect(current).to_have_text("Lessons")
+
+
+def test_on_a_phone_two_dead_neighbours_keep_their_words_apart(phone: Learner) -> None:
+    """What a dead node was stands below it, not in the next one's words."""
+    phone.open("/lessons/elections?step=four")
+    phone.answer(phone.step.locator("[data-question]").first)
+    phone.step.locator(".run-it").first.tap()
+    words = [phone.visitor.node(letter).locator(".term") for letter in "AB"]
+    expect(words[1]).to_contain_text("was follower")
+    first, second = (each.bounding_box() for each in words)
+    assert first is not None and second is not None
+    assert first["x"] + first["width"] <= second["x"]
+
+
+def test_a_question_leads_to_the_next_question(learner: Learner) -> None:
+    """Not to a lesson."""
+    learner.open("/interview/explain-leader-follower?step=more")
+    expect(learner.page.locator("#go-on")).to_have_text("Next question →")

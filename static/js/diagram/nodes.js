@@ -97,7 +97,7 @@ function drawNode(figure, node, state, label, layout, selected) {
   write(figure.role, isDead ? `${node} · dead` : label);
   set(figure.role, { y: isInside ? Math.round((isLeading ? 25 : 20) * scale) : radius + (isLeading ? 25 : 19), "font-size": isInside ? clamp(12, Math.round(13 * scale), 15) : 13 });
   const was = replica.role === "leader" ? "was Leader" : `was ${replica.role}`;
-  write(figure.term, isDead ? `${was}, term ${replica.term}` : termLine(state, replica, layout));
+  write(figure.term, isDead ? (layout.isNarrow ? was : `${was}, term ${replica.term}`) : termLine(state, replica, layout));
   set(figure.term, { y: isInside ? Math.round((isLeading ? 41 : 36) * scale) : radius + (isLeading ? 39 : 33), "font-size": isInside ? clamp(11, Math.round(11 * scale), 13) : 11 });
 }
 

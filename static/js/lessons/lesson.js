@@ -314,7 +314,7 @@ export class Panel {
     button("show-me").hidden = !hasTask || lesson.challenge?.par === null;
     button("show-me").disabled = lesson.playing?.kind === "show";
     const go = button("go-on");
-    const words = isLast ? (this.root.dataset.next ? `Next ${lesson.kind === "challenge" ? "challenge" : "lesson"} →` : "Finish") : "Next →";
+    const words = isLast ? (this.root.dataset.next ? `Next ${{ lesson: "lesson", interview: "question", challenge: "challenge" }[lesson.kind]} →` : "Finish") : "Next →";
     go.hidden = isFramed && isLast;
     go.textContent = isDone || isLast ? words : "Skip →";
     go.classList.toggle("primary", isDone);
