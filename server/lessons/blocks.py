@@ -184,7 +184,7 @@ class Reader:
             reveal.append((question, option))
         self._explains += 1
         after = fields.words("after") if "after" in fields else ()
-        return Explain(html, words, after, tuple(reveal), fields.place.line, source)
+        return Explain(html, words, after, tuple(reveal), fields.place.line, source, bool(after))
 
     def note(self, fields: Fields) -> Note:
         """A note block."""
@@ -255,6 +255,7 @@ def read_setup(fields: Fields) -> Setup:
         at_us=read_duration(fields, "at"),
         speed=fields.number("speed", SPEED_MIN, SPEED_MAX),
         lock=fields.words("lock"),
+        only=fields.words("only") if "only" in fields else None,
         line=fields.place.line,
     )
 
@@ -341,8 +342,9 @@ def read_measure(fields: Fields) -> Measure:
     if at is not None and form != "probe":
         raise own.error("at", "only a probe is taken at a moment.")
     versus = f"run:{own.identifier('versus')}" if "versus" in own else None
+    means = own.optional_text("means")
     own.end()
-    return Measure(stage, form, text, kind, at, versus)
+    return Measure(stage, form, text, kind, at, versus, means)
 
 
 def _measured(own: Fields, form: str) -> tuple[Kind, str]:

@@ -1,14 +1,15 @@
-"""Which commands a task takes.
+"""Which commands a task takes, and which controls a step keeps for later.
 
-`allow` and `forbid` name beginnings of commands: `kill`, or `set replication`, which leaves other settings
-free. A line is looked at as the language prints it, so that another way of writing it changes nothing.
+`allow` and `forbid`, `lock` and `only` name beginnings of commands: `kill`, or `set replication`, which
+leaves other settings free. A line is looked at as the language prints it, so that another way of writing it
+changes nothing.
 """
 
 from __future__ import annotations
 
 from server.cluster.commands import Command, CommandRefused
 from server.language import parse, print_command
-from server.lessons.records import Task
+from server.lessons.records import Setup, Task
 
 
 def refusal(task: Task, text: str) -> str | None:
@@ -18,6 +19,19 @@ def refusal(task: Task, text: str) -> str | None:
         if _begins(words, entry):
             return entry
     if task.allow is not None and not any(_begins(words, entry) for entry in task.allow):
+        return words[0] if words else ""
+    return None
+
+
+def locked(setup: Setup | None, text: str) -> str | None:
+    """What of a line a step keeps for later, its controls hidden; `None` when it may be given."""
+    if setup is None:
+        return None
+    words = _words(text)
+    for entry in setup.lock:
+        if _begins(words, entry):
+            return entry
+    if setup.only is not None and not any(_begins(words, entry) for entry in setup.only):
         return words[0] if words else ""
     return None
 

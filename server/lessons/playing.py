@@ -14,9 +14,9 @@ from server.language import Directive
 from server.lessons import results
 from server.lessons.attempts import check_impossible, check_par
 from server.lessons.library import Library
-from server.lessons.limits import refusal
+from server.lessons.limits import locked, refusal
 from server.lessons.play import LessonPlay
-from server.lessons.records import Experiment, Lesson, Nudge, Option, Question, Sentence, Step, Task
+from server.lessons.records import Commands, Experiment, Lesson, Nudge, Option, Question, Sentence, Step, Task
 from server.lessons.requests import start_of
 from server.lessons.rules import Finding
 from server.lessons.session import Act
@@ -26,7 +26,7 @@ IDLE_US = 60_000_000
 """How long doing nothing must not reach a goal."""
 SETTLE_US = 30_000_000
 """How long a goal may take after the last command of its solution."""
-LINGER_US = 20_000_000
+LINGER_US = 120_000_000
 """A learner may read for so long before he presses the button of an experiment."""
 
 Truths = dict[str, dict[str, Any]]
@@ -126,17 +126,36 @@ class Player:
             word = None if isinstance(line.action, Directive) else refusal(task, line.text)
             says = f"{step.id}: the solution uses {word}, which the step refuses."
             self.hold(task.line, 2, word is None, says)
+        self._offered(step, task.solution, "the solution", task.line)
+        is_solved = self._solves(step, task, seed, 0)
+        if task.within_us is None:
+            self._solves(step, task, seed, IDLE_US)
+        if is_solved and self.lesson.challenge:
+            check_par(self, step, task, seed)
+
+    def _solves(self, step: Step, task: Task, seed: int, linger_us: int) -> bool:
+        """Whether the solution reaches the goal when the learner reads for so long before he begins."""
         play = self.open(step, seed)
-        if play is None or not self.perform(play, Act("show", step.id, task.solution), task.line, seed):
-            return
+        if play is None:
+            return False
+        play.advance(play.now_us + linger_us)
+        if not self.perform(play, Act("show", step.id, task.solution), task.line, seed):
+            return False
         self.settle(play)
         watch = play.session.task
         assert watch is not None
         missing = "; ".join(each.clause.text for each in watch.clauses if not each.is_held)
         late = " (too late)" if watch.is_late else ""
-        says = f"{step.id}: on seed {seed} the solution does not reach the goal{late}: {missing}"
-        if self.hold(task.line, 2, watch.reached_us is not None, says) and self.lesson.challenge:
-            check_par(self, step, task, seed)
+        after = f" after {linger_us // 1_000_000} s of waiting" if linger_us else ""
+        says = f"{step.id}: on seed {seed} the solution does not reach the goal{after}{late}: {missing}"
+        return self.hold(task.line, 2, watch.reached_us is not None, says)
+
+    def _offered(self, step: Step, lines: Commands, called: str, place: int) -> None:
+        """What the step expects of a learner must be among the controls that it shows."""
+        for line in lines:
+            word = None if isinstance(line.action, Directive) else locked(step.setup, line.text)
+            says = f"{step.id}: {called} uses {word}, whose controls the step hides."
+            self.hold(place, 2, word is None, says)
 
     def settle(self, play: LessonPlay) -> None:
         """Give a goal time to be reached."""
@@ -145,6 +164,7 @@ class Player:
             play.advance(min(end_us, play.now_us + 100_000))
 
     def _nudge(self, step: Step, task: Task, nudge: Nudge, seed: int) -> None:
+        self._offered(step, nudge.misfire, f"the misfire of {nudge.id}", nudge.line)
         play = self.open(step, seed)
         if play is None:
             return

@@ -27,6 +27,9 @@ class Setup:
     at_us: int | None = None
     speed: float | None = None
     lock: tuple[str, ...] = ()
+    """Beginnings of commands that the step keeps for later: the page hides their controls."""
+    only: tuple[str, ...] | None = None
+    """Beginnings of the only commands that the step offers; `None`: all."""
     line: int = 0
 
     @property
@@ -48,6 +51,8 @@ class Measure:
     """Only for `probe`: the value is taken at the first instant this holds."""
     versus: str | None = None
     """The stage whose value is `y`."""
+    means: str | None = None
+    """What the value is, for a person, where the question does not say so."""
 
 
 MEASURE_FORMS = ("probe", "change", "most", "least", "lasted", "first", "values", "answers")
@@ -222,6 +227,8 @@ class Explain:
     line: int
     text: str
     """As it was written."""
+    has_own_after: bool = False
+    """Whether its author wrote what it waits for; if not, it waits for all that stands before it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from server.cluster.commands import CommandRefused
 from server.lessons.library import Library
 from server.lessons.opening import show_of, step_of_run
 from server.lessons.play import LESSON_LINE, LessonPlay
-from server.lessons.records import Lesson, Step
+from server.lessons.records import Lesson, Setup, Step
 from server.lessons.session import checked_answer
 from server.protocol import LessonRequest
 from server.store import Start
@@ -96,11 +96,20 @@ def _open(library: Library, request: LessonRequest, run: LessonPlay | None) -> P
         if is_same and run.can_go_on(step) and present.act is None and run.has_happened():
             return Plan(line=f"{LESSON_LINE}step {step.id}", speed=_speed(step))
     memory = present.memory.as_json() if present is not None else {}
-    return Plan(start_of(lesson, step, memory), speed=_speed(step))
+    return Plan(start_of(lesson, step, memory), speed=_first_speed(lesson, step, run))
 
 
 def _speed(step: Step) -> float | None:
     return step.setup.speed if step.setup is not None else None
+
+
+def _first_speed(lesson: Lesson, step: Step, run: LessonPlay | None) -> float | None:
+    """How fast another step's own run is played: the speed that an earlier step asked for ends with it."""
+    own = (lesson.base(step).setup or Setup()).speed
+    if own is not None or run is None:
+        return own
+    before = run.session.lesson.base(run.session.step).setup
+    return 1.0 if before is not None and before.speed is not None else None
 
 
 def _next(run: LessonPlay) -> Plan:
@@ -111,7 +120,8 @@ def _next(run: LessonPlay) -> Plan:
     step = steps[place + 1]
     if run.can_go_on(step) and run.session.act is None and run.has_happened():
         return Plan(line=f"{LESSON_LINE}step {step.id}", speed=_speed(step))
-    return _fresh(run, step)
+    lesson = run.session.lesson
+    return Plan(start_of(lesson, step, run.session.memory.as_json()), speed=_first_speed(lesson, step, run))
 
 
 def _answer(run: LessonPlay, question: str, answer: Any) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from server.language.vocabulary import NUMBER
 from server.lessons.blocks import UNITS
 from server.lessons.measures import spoken
-from server.lessons.records import Explain, Measure, Option, Question, Step
+from server.lessons.records import Experiment, Explain, Measure, Option, Question, Step, Task
 from server.lessons.translation import plain_texts
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ def _result(
         says = (first.why if first else None) or "That is not what happened."
     return {
         "measured": measured,
+        "means": question.measure.means if question.measure is not None else None,
         "right": is_right,
         "correct": correct,
         "says": says,
@@ -115,7 +116,9 @@ def _option(option: Option, correct: list[str]) -> dict[str, Any]:
 
 def _number_result(question: Question, text: str, answer: float, x: Any) -> dict[str, Any]:
     assert question.measure is not None
-    base: dict[str, Any] = {"measured": text, "correct": [], "options": {}}
+    base: dict[str, Any] = {
+        "measured": text, "means": question.measure.means, "correct": [], "options": {},
+    }  # fmt: skip
     if not isinstance(x, int | float) or question.match is None or not question.match.holds(x=x):
         return {**base, "right": None, "says": OTHER_WAY}
     unit_us = 1 if question.measure.kind is NUMBER else UNITS.get(question.unit or "s", 1)
@@ -154,6 +157,7 @@ def document(session: Session) -> dict[str, Any]:
         "stopped": session.stopped,
         "place": session.place,
         "challenge": _challenge(session),
+        "offers": _offers(session),
         "runs": {
             run.id: _run_state(session, run.id) for each in session.lesson.steps for run in each.experiments
         },
@@ -176,6 +180,14 @@ def document(session: Session) -> dict[str, Any]:
     return {**shown, "english": plain_texts(shown) if session.lesson.language is not None else []}
 
 
+def _offers(session: Session) -> dict[str, Any] | None:
+    """Which controls a step keeps for later; `None` where it keeps none, or while the learner explores."""
+    setup = session.step.setup
+    if setup is None or not session.is_home or (not setup.lock and setup.only is None):
+        return None
+    return {"lock": list(setup.lock), "only": None if setup.only is None else list(setup.only)}
+
+
 def _goal(session: Session) -> dict[str, Any] | None:
     watch = session.task
     if watch is None:
@@ -186,12 +198,17 @@ def _goal(session: Session) -> dict[str, Any] | None:
             "text": each.clause.text,
             "held": each.is_held,
             "broken": each.is_broken,
+            "keeps": each.clause.kind == "always",
         }
         for each in watch.clauses
     ]
     return {
         "clauses": clauses,
-        "held": sum(each.is_held for each in watch.clauses),
+        # What is only not to be broken is true from the start: it counts when the goal is reached.
+        "held": sum(
+            each.is_held and (watch.reached_us is not None or each.clause.kind != "always")
+            for each in watch.clauses
+        ),
         "of": len(clauses),
         "reached": watch.reached_us is not None,
         "reached_us": watch.reached_us,
@@ -231,17 +248,32 @@ def _run_state(session: Session, run: str) -> str:
 
 def _may_show(session: Session, explain: Explain) -> bool:
     memory = session.memory
-    if session.lesson.challenge is not None and not _is_done(session, session.step):
+    is_challenge = session.lesson.challenge is not None
+    if is_challenge and not _is_done(session, session.step):
         return False
     for name in explain.after:
         question = session.lesson.question_named(name)
         if question is None or result(question, memory.answers, memory.measured) is None:
             return False
+    if not (explain.has_own_after or is_challenge) and not _has_happened(session, explain):
+        return False
     return not explain.reveal_if or any(
         option == chosen or (isinstance(chosen, list) and option in chosen)
         for name, option in explain.reveal_if
         for chosen in (memory.answers.get(name),)
     )
+
+
+def _has_happened(session: Session, explain: Explain) -> bool:
+    """Whether what stands before an explanation in its step has been tried: its goal, its experiments."""
+    for block in session.step.blocks:
+        if block is explain:
+            return True
+        if isinstance(block, Experiment) and block.id not in session.memory.runs:
+            return False
+        if isinstance(block, Task) and session.step.id not in session.memory.reached:
+            return False
+    return True
 
 
 def _is_done(session: Session, step: Step) -> bool:

@@ -15,7 +15,7 @@ from server.cluster.commands import CommandRefused
 from server.facts import Facts
 from server.lessons import results
 from server.lessons.clauses import Condition, TaskWatch
-from server.lessons.limits import refusal
+from server.lessons.limits import locked, refusal
 from server.lessons.measures import Gauge, Value
 from server.lessons.records import Commands, Lesson, Question, Step
 
@@ -226,8 +226,13 @@ class Session:
         """Refuse a command that the step does not want."""
         if self.act is not None:
             raise CommandRefused("The experiment is being played: wait for its end, or restore the scene.")
+        if not self.is_home:
+            return
+        word = locked(self.step.setup, text)
+        if word is not None:
+            raise CommandRefused(f"This step keeps {word} for later. To use it here, explore freely.")
         task = self.step.task
-        if task is None or not self.is_home:
+        if task is None:
             return
         word = refusal(task, text)
         if word is not None:

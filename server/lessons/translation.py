@@ -51,7 +51,7 @@ NAMES = {
 }  # fmt: skip
 """What languages call themselves; one that is not here is called by its code."""
 WRITTEN = (
-    "answer", "ask", "goal", "hints", "html", "if_high", "if_low", "question", "say", "says",
+    "answer", "ask", "goal", "hints", "html", "if_high", "if_low", "means", "question", "say", "says",
     "text", "title", "watch_for", "why",
 )  # fmt: skip
 """Fields of what pages are told that hold what a person wrote."""
@@ -200,9 +200,13 @@ def _question(question: Question, say: Say) -> Question:
     def slip(each: Slip) -> Slip:
         return replace(each, why=say(f"{key}.slip.{each.id}.why", each.why))
 
+    measure = question.measure
+    if measure is not None and measure.means is not None:
+        measure = replace(measure, means=say(f"{key}.means", measure.means))
     return replace(
         question,
         ask=say(f"{key}.ask", question.ask),
+        measure=measure,
         options=tuple(map(option, question.options)),
         slips=tuple(map(slip, question.slips)),
     )

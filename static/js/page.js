@@ -64,6 +64,7 @@ const page = {
   shownState: () => store.state,
   seek: (us) => playback.seek(us),
   stepBy: (direction) => playback.stepBy(direction),
+  recall: () => playback.recall(),
   play: () => playback.play(),
   pause: () => playback.pause(),
   get isPlaying() {
@@ -99,6 +100,7 @@ const page = {
     refresh();
   },
   say,
+  offers: () => true,
   open(what) {
     if (what === "palette") void import("./panels/palette.js").then((module) => module.openPalette(page));
     else if (what === "help") void import("./panels/help.js").then((module) => module.openHelp(page, KEYS, keysAreOn));

@@ -224,7 +224,8 @@ interface LessonPlaying {
 }
 
 interface LessonGoal {
-  clauses: { id: string; text: string; held: boolean; broken: boolean }[];
+  /** `keeps`: it is only not to be broken, and is true from the start. */
+  clauses: { id: string; text: string; held: boolean; broken: boolean; keeps: boolean }[];
   held: number;
   of: number;
   reached: boolean;
@@ -238,6 +239,8 @@ type LessonAnswer = string | string[] | number;
 interface LessonResult {
   /** The truth in words; null for what is not measured. */
   measured: string | null;
+  /** What the measured value is, where the question does not say so. */
+  means: string | null;
   right: boolean | null;
   correct: string[];
   says: string;
@@ -261,6 +264,12 @@ interface ChallengeState {
   shown: boolean;
 }
 
+/** Which controls a step keeps for later: the beginnings of their commands, or of the only ones it offers. */
+interface LessonOffers {
+  lock: string[];
+  only: string[] | null;
+}
+
 /** A learner's progress in a lesson, an interview question or a challenge. */
 interface LessonState {
   id: string;
@@ -271,6 +280,8 @@ interface LessonState {
   nudge: { id: string; says: string; misconception: string | null } | null;
   hints: string[];
   hints_left: number;
+  /** null where everything is offered */
+  offers: LessonOffers | null;
   playing: LessonPlaying | null;
   stopped: string | null;
   /** Where the run is when it is not the step's own: `show:bet.none`, `run:crash`, `item:order`, `explore`. */
@@ -457,6 +468,8 @@ interface Page {
   seek(us: number | null): void;
   /** Goes to the next moment at which something was told, or the one before. */
   stepBy(direction: 1 | -1): void;
+  /** Brings what happened before this page came, where it is to be had. */
+  recall(): Promise<void>;
   /** Plays on from the moment shown: what is recorded first, then live. */
   play(): void;
   pause(): void;
@@ -482,6 +495,8 @@ interface Page {
   selected: string | null;
   select(node: string | null): void;
   say(sentence: string, tone?: Tone): void;
+  /** Whether a command is offered here: a lesson's step may keep some for later. */
+  offers(text: string): boolean;
   open(what: "palette" | "help" | "table" | "ledger"): void;
   /** Shows what speaks for or against a promise. */
   judge(promise: string): void;

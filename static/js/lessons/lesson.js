@@ -23,6 +23,8 @@ export class Panel {
   /** @type {Map<string, Question>} */
   #questions = new Map();
   #step = "";
+  /** What the step offers, as it is shown. */
+  #offers = "null";
   /** The newest event when a played run was over and stood still, so that its end can be looked at; null while time passes. @type {number | null} */
   #heldAt = null;
 
@@ -195,6 +197,7 @@ export class Panel {
     if (lesson.step !== this.#step) this.#showStep(lesson.step);
     this.#drawBar(lesson);
     this.#drawPlace(lesson);
+    void this.#drawOffers(lesson);
     const { element } = this.current;
     /** @type {HTMLElement | null} */
     let fresh = null;
@@ -210,6 +213,18 @@ export class Panel {
     this.#drawPlayed(lesson);
     this.#drawFoot(lesson);
     if (fresh !== null && before !== null) fresh.scrollIntoView({ block: "nearest" });
+  }
+
+  /** Controls that the step keeps for later go; those of a step before come back. @param {LessonState} lesson */
+  async #drawOffers({ offers }) {
+    const asked = JSON.stringify(offers);
+    if (asked === this.#offers) return;
+    this.#offers = asked;
+    const { hideControls, isOffered } = await import("./controls.js");
+    if (asked !== this.#offers) return;
+    this.page.offers = (text) => isOffered(offers, text);
+    hideControls(offers);
+    this.controls.redraw();
   }
 
   /** What explains is shown once its questions are answered; one of an earlier step may have been passed over. @param {HTMLElement} element @param {LessonState} lesson */
@@ -371,9 +386,11 @@ function drawTask(step, { goal, nudge, hints, hints_left: left, playing, place, 
   for (const row of task.querySelectorAll("[data-clause]")) {
     const clause = goal?.clauses.find((each) => each.id === row.getAttribute("data-clause"));
     const isHeld = isDone || clause?.held === true;
-    row.className = isHeld ? "held" : clause?.broken ? "broken" : "";
+    // What must not be broken is no merit yet while the rest is to be done.
+    const isKept = isHeld && clause?.keeps === true && !isDone && goal?.reached !== true;
+    row.className = isKept ? "kept" : isHeld ? "held" : clause?.broken ? "broken" : "";
     setText(row.querySelector(".tick"), isHeld ? "✓" : clause?.broken ? "✗" : "");
-    setText(row.querySelector(".state"), isHeld ? "done" : clause?.broken ? "no longer possible: restore the scene" : "not yet");
+    setText(row.querySelector(".state"), isKept ? "so far" : isHeld ? "done" : clause?.broken ? "no longer possible: restore the scene" : "not yet");
   }
   const note = /** @type {HTMLElement} */ (task.querySelector(".task-note"));
   const isBroken = !isDone && goal?.clauses.some((each) => each.broken);

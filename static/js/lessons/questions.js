@@ -165,6 +165,7 @@ export class Question {
     if (result.measured !== null) {
       children.push(make("dl", {}, make("dt", { className: "you-said" }, "You said"), inTongue(make("dd", { className: "you-said" }, this.#said(answer)), this.#tongue), make("dt", {}, "Measured"), inTongue(make("dd", { className: "measured" }, result.measured), this.choice === "order" ? this.#tongue : "")));
     }
+    if (result.measured !== null && result.means) children.push(told(make("p", { className: "means" }), result.means));
     children.push(told(make("p"), result.says));
     const chosen = typeof answer === "string" ? result.options[answer] : undefined;
     if (result.right === false && chosen?.show) {

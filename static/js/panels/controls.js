@@ -128,6 +128,13 @@ export class Panel {
 
   // --- showing ------------------------------------------------------------------------------------
 
+  /** Draws everything anew: what is offered has changed. */
+  redraw() {
+    this.#drawn = null;
+    this.#subject = null;
+    this.change();
+  }
+
   change() {
     const { state } = this.page.store;
     const subject = this.page.subject();
@@ -207,7 +214,8 @@ export class Panel {
   /** @param {string} node */
   #drawActions(node) {
     const host = byId("inspector-actions");
-    const actions = this.page.nodeActions(node);
+    const isOffered = (/** @type {Action} */ { commands, more }) => (more ?? [{ commands }]).some((each) => (each.commands ?? []).every((text) => this.page.offers(text)));
+    const actions = this.page.nodeActions(node).filter(isOffered);
     const signature = `${node}: ${actions.map((action) => action.label).join()}`;
     if (host.dataset.for === signature) return;
     // Keep the keyboard where it was when "Kill" becomes "Restart" under it.

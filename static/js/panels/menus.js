@@ -111,7 +111,9 @@ export function openMenu(page, title, actions, at, origin = at instanceof Elemen
   menu.setAttribute("aria-label", title);
   const heading = document.createElement("p");
   heading.textContent = title;
-  menu.append(heading, ...actions.map((action) => makeItem(page, title, action, menu, at, origin)));
+  const left = offered(page, actions);
+  menu.append(heading, ...left.map((action) => makeItem(page, title, action, menu, at, origin)));
+  if (left.length === 0) menu.append(Object.assign(document.createElement("small"), { textContent: "This step keeps for later what can be done here." }));
   (document.querySelector("main") ?? document.body).append(menu);
   menu.showPopover();
   place(menu, at);
@@ -124,6 +126,11 @@ export function openMenu(page, title, actions, at, origin = at instanceof Elemen
   });
   items(menu)[0]?.focus();
   return menu;
+}
+
+/** What is left of a list of actions where a lesson's step keeps some for later. @param {Page} page @param {Action[]} actions @returns {Action[]} */
+export function offered(page, actions) {
+  return actions.filter(({ commands, more }) => (more ? offered(page, more).length > 0 : (commands ?? []).every((text) => page.offers(text))));
 }
 
 /** @param {Page} page @param {string} title @param {Action} action @param {HTMLElement} menu @param {Element | Point} at @param {Element | undefined} origin */
