@@ -59,6 +59,7 @@ const page = /** @type {Page} */ (/** @type {unknown} */ ({
   },
   seek: (/** @type {number | null} */ us) => playback.seek(us),
   stepBy: (/** @type {1 | -1} */ direction) => playback.stepBy(direction),
+  recall: () => playback.recall(),
   play: () => playback.play(),
   pause: () => playback.pause(),
 }));

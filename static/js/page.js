@@ -65,6 +65,7 @@ const page = {
   seek: (us) => playback.seek(us),
   stepBy: (direction) => playback.stepBy(direction),
   recall: () => playback.recall(),
+  recall: () => playback.recall(),
   play: () => playback.play(),
   pause: () => playback.pause(),
   get isPlaying() {

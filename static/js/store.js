@@ -102,6 +102,8 @@ export class Store {
   skipsIdle = false;
   /** Whether `steps` begins with the first event. */
   isComplete = false;
+  /** Whether what happened before `steps` is there to be asked for. */
+  lacksPast = false;
   /** @type {Mark[]} what there is to go to, oldest first */
   marks = [];
   isPlaying = false;
@@ -182,6 +184,7 @@ export class Store {
     this.steps = [];
     this.marks = [];
     this.isComplete = isComplete;
+    this.lacksPast = !isComplete;
     this.#keyframes = [{ position: 0, state }];
     this.#rebuilt = null;
   }
@@ -195,9 +198,12 @@ export class Store {
     const known = this.steps;
     const first = known.length > 0 ? known[0].sequence : this.sequence + 1;
     const older = steps.filter((step) => step.sequence < first);
-    if (run !== this.run || (older[older.length - 1]?.sequence ?? -1) !== first - 1) return false;
+    if (run !== this.run) return false;
+    this.lacksPast = false;
+    if ((older[older.length - 1]?.sequence ?? -1) !== first - 1) return false;
     const isComplete = (steps[0]?.sequence ?? 0) === 0;
     this.#beginAt(state, isComplete);
+    this.lacksPast = false; // The server has no more than it gave.
     this.#told = [];
     this.newest = this.#fold(state, [...older, ...known]);
     for (const listener of this.#listeners) listener();
@@ -254,7 +260,7 @@ export class Store {
     this.#told = this.#told.filter((telling) => telling.at_us >= at_us);
     this.#keyframes = this.#keyframes.slice(kept).map((keyframe) => ({ ...keyframe, position: keyframe.position - dropped }));
     this.#rebuilt = null;
-    this.isComplete = false;
+    this.isComplete = this.lacksPast = false;
   }
 
   /** @param {{ now_us: number, playing: boolean, speed: number }} frame */
@@ -372,7 +378,8 @@ const IDLE_US = 1_500_000;
 export class Playback {
   #isReplaying = false;
   #readAtMs = 0;
-  #isFetching = false;
+  /** @type {Promise<void> | null} what is under way to bring the past */
+  #recalling = null;
 
   /**
    * @param {Store} store @param {Clock} clock @param {Connection} connection
@@ -417,8 +424,8 @@ export class Playback {
     const { store } = this;
     // The run waits while somebody looks at its past: nothing of it is missed.
     if (us !== null && us < store.nowUs && store.viewUs === null && store.isPlaying) this.#ask("pause");
-    store.view(us);
-    if (us !== null) void this.#fetchHistory();
+    if (us !== null && us < store.earliestUs && store.lacksPast) void this.recall().then(() => store.view(us));
+    else store.view(us);
   }
 
   /** Goes to the next moment at which something was told, or to the one before. @param {1 | -1} direction */
@@ -432,7 +439,7 @@ export class Playback {
   async #stepBack() {
     const { store } = this;
     if (store.viewUs === null && store.isPlaying) this.#ask("pause");
-    if (this.#lastTold(store.shownUs) <= store.earliestUs) await this.#fetchHistory();
+    if (this.#lastTold(store.shownUs) <= store.earliestUs) await this.recall();
     this.seek(this.#lastTold(store.shownUs));
   }
 
@@ -475,14 +482,18 @@ export class Playback {
     return toldUs !== null && toldUs - us > IDLE_US ? toldUs - IDLE_US / 2 : us;
   }
 
-  /** Brings what happened before this page came. */
-  async #fetchHistory() {
+  /** Brings what happened before this page came, where it is to be had. @returns {Promise<void>} */
+  recall() {
+    if (this.store.lacksPast) this.#recalling ??= this.#recall().finally(() => (this.#recalling = null));
+    return this.#recalling ?? Promise.resolve();
+  }
+
+  async #recall() {
     const { store } = this;
-    if (this.#isFetching || store.isComplete || store.newest === null) return;
-    this.#isFetching = true;
+    const { run } = store;
     const history = await this.connection.history();
-    this.#isFetching = false;
     if (history !== null) store.takeHistory(history);
+    else if (store.run === run) store.lacksPast = false; // Too long, or out of reach: not asked for again.
   }
 }
 

@@ -470,6 +470,8 @@ interface Page {
   stepBy(direction: 1 | -1): void;
   /** Brings what happened before this page came, where it is to be had. */
   recall(): Promise<void>;
+  /** Brings what happened before this page came, where it is to be had. */
+  recall(): Promise<void>;
   /** Plays on from the moment shown: what is recorded first, then live. */
   play(): void;
   pause(): void;

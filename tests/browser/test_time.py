@@ -178,6 +178,19 @@ def test_a_page_that_came_late_goes_back_to_the_beginning(quiet: Visitor) -> Non
     expect(quiet.log("A").locator(".cell:not(.empty)")).to_have_count(0)
 
 
+def test_after_a_reload_the_line_of_time_has_its_past(quiet: Visitor) -> None:
+    """A run that stands still is whole there at once: marks can be gone to, and its beginning."""
+    crashed(quiet)
+    page = quiet.page
+    page.reload()
+    quiet.wait()
+    slider = page.get_by_role("slider", name="Moment shown")
+    expect(slider).to_have_attribute("min", "0")
+    page.get_by_label("Go to", exact=True).last.select_option("crash")
+    quiet.press("Go to the one before")
+    expect(page.locator("#narration")).to_contain_text("A is dead")
+
+
 def test_a_refused_act_in_the_past_changes_nothing(quiet: Visitor) -> None:
     """A sentence, the same moment, no branch."""
     crashed(quiet)

@@ -19,8 +19,6 @@ export class Feed {
   #first = -1;
   /** The sequence of the newest step folded. */
   #folded = -2;
-  /** @type {number | null} the run for which the past was asked for */
-  #asked = null;
 
   /** @param {Page} page */
   constructor(page) {
@@ -71,14 +69,6 @@ export class Feed {
       ({ space: this.space, series: this.series } = this.#next);
       this.version++;
     }
-    if (!store.isComplete && this.#asked !== store.run) void this.#fetch();
-  }
-
-  /** Asks for what happened before this page came. */
-  async #fetch() {
-    const { store, connection } = this.page;
-    this.#asked = store.run;
-    const history = await connection.history();
-    if (history !== null && !store.isComplete) store.takeHistory(history);
+    void this.page.recall();
   }
 }

@@ -64,6 +64,7 @@ export class Timeline {
   change() {
     const { store, viewUs } = this.page;
     if (store.newest === null) return;
+    void this.page.recall();
     const scrub = /** @type {HTMLInputElement} */ (byId("scrub"));
     scrub.min = String(Math.floor(store.earliestUs / 1000) * 1000);
     scrub.max = String(store.nowUs);
