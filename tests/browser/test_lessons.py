@@ -367,7 +367,7 @@ def test_quiz_items_come_back(learner: Learner) -> None:
     page.goto("/lessons")
     expect(page.locator("#review")).to_be_hidden()
     rows = {
-        f"lost-after-ok/fix@1#{name}": {
+        f"lost-after-ok/fix@2#{name}": {
             "stage": 0,
             "due": due,
             "correct": right,
@@ -493,7 +493,7 @@ def test_a_clicker_leads_through_the_lesson_on_the_wall(make_context: MakeContex
     with page.expect_popup() as opening:
         page.keyboard.press("n")
     notes = opening.value
-    expect(notes.locator("#notes")).to_contain_text("Two numbers under the nodes")
+    expect(notes.locator("#notes")).to_contain_text("Two numbers above the logs")
     page.bring_to_front()
     page.keyboard.press("PageDown")
     expect(page.locator(".tally").first).to_have_text("2 of 2 done", timeout=LONG_MS)
