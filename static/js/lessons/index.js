@@ -53,7 +53,8 @@ function invite(latest, next) {
   const address = new URL(to.href);
   if (latest) address.searchParams.set("step", latest.step);
   link.href = address.pathname + address.search;
-  link.replaceChildren(latest ? "Go on with " : "Next: ", inTongue(make("span", {}, to.textContent ?? ""), to.lang));
+  // In one piece: between the parts of a flexible box a blank would be lost.
+  link.replaceChildren(make("span", {}, latest ? "Go on with " : "Next: ", inTongue(make("span", {}, to.textContent ?? ""), to.lang)));
 }
 
 // --- the file ---------------------------------------------------------------------------------------
