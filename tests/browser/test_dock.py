@@ -23,7 +23,7 @@ MODEL = """async (story) => {
   const nodes = { A: node('leader'), B: node('follower') };
   const space = new SpaceTime();
   const series = new Series();
-  const state = { clients: { 1: {}, 2: {} }, nodes, operations: {}, messages: {} };
+  const state = { clients: { 1: {}, 2: {} }, nodes, operations: {}, messages: {}, led_terms: [1] };
   space.begin(state, 0);
   series.begin(state, space, 0);
   story.forEach(([at_us, name, cause, ...patches], sequence) => {
@@ -361,6 +361,28 @@ def test_events_can_be_searched_and_asked_why(lost: Visitor) -> None:
     expect(drawer).to_have_count(0)
     expect(page.locator("#dock")).to_be_visible()
     expect(lost.tab("Events")).to_have_attribute("aria-selected", "true")
+
+
+def test_what_is_not_told_is_put_into_words_all_the_same(lost: Visitor) -> None:
+    """A term that an election began, a leader that is recognised: no row is a bare name or a hole."""
+    page = lost.page
+    lost.events()
+    page.get_by_label("Kind of event").select_option("elections")
+    rows = page.locator(".event")
+    expect(rows.filter(has_text="C moves on to term 3.").first).to_be_visible()
+    said: set[str] = set()
+    for _ in range(40):
+        seen = rows.locator(".event-text").all_inner_texts()
+        if not said:
+            rows.first.focus()
+        said.update(seen)
+        page.keyboard.press("ArrowDown")
+    assert "B moves on to term 2." in said
+    assert "B takes A for the leader." in said
+    wrong = [
+        words for words in said if not words.endswith(".") or "undefined" in words or ".recognised" in words
+    ]
+    assert wrong == []
 
 
 def test_charts_tell_their_values(lost: Visitor) -> None:

@@ -10,6 +10,7 @@ import { firstAfter, operationOf, seconds } from "../store.js";
 import { select } from "./operations.js";
 import { Rows, write } from "./rows.js";
 import { operationAt } from "./spacetime-model.js";
+import { untold } from "./untold.js";
 
 const REFRESH_MS = 120;
 const KINDS = [["told", "What is told"], ["elections", "Elections"], ["faults", "Faults"], ["writes", "Writes"], ["reads", "Reads"], ["network", "Network"], ["all", "Everything"]];
@@ -86,7 +87,7 @@ export class EventsTab {
       this.rows.rewind();
     }
     const words = this.search.value.trim().toLowerCase();
-    const kind = this.kind.value;
+    const kind = this.element.dataset.kind = this.kind.value;
     for (; this.#scanned < store.steps.length; this.#scanned++) {
       const step = store.steps[this.#scanned];
       if (this.#isOf(step, kind) && (words === "" || step.text?.toLowerCase().includes(words) || step.name.includes(words) || (step.text === null && untold(step, this.feed.space).toLowerCase().includes(words)))) this.#list.push(step);
@@ -97,6 +98,8 @@ export class EventsTab {
   #isOf(step, kind) {
     if (kind === "told") return step.text !== null;
     if (kind === "all") return true;
+    // What is neither told nor to be put into words is only for those who want everything.
+    if (step.text === null && untold(step, this.feed.space) === "") return false;
     const first = step.name.split(".")[0];
     if (first !== "operation" && first !== "request") return KIND_OF[first] === kind;
     const operation = operationOf(step);
@@ -131,7 +134,7 @@ export class EventsTab {
     cells[0].append(time);
     const text = make("span", { className: "event-text" });
     if (step.text !== null) text.append(...marked(step.text));
-    else text.append(make("code", { textContent: step.name }), ` ${untold(step, this.feed.space)}`);
+    else text.append(`${untold(step, this.feed.space)} `, make("code", { className: "event-name", textContent: step.name }));
     cells[1].append(text);
     const why = make("button", { type: "button", className: "button small", textContent: "Why?", tabIndex: -1 });
     why.setAttribute("aria-label", `Why? ${step.text ?? step.name}`);
@@ -153,7 +156,7 @@ export class EventsTab {
   #tell(step) {
     const operation = operationOf(step);
     const course = operation === null ? undefined : this.feed.space.course(operation);
-    const words = step.text ?? `${step.name} ${untold(step, this.feed.space)}`;
+    const words = step.text ?? (untold(step, this.feed.space) || step.name);
     write(this.says, course === undefined ? words : `${words} ${provenance(operationAt(course, this.#shownUs)).join(" ")}`);
   }
 
@@ -166,31 +169,5 @@ export class EventsTab {
     const { operation } = lit;
     const position = this.#list.findLastIndex((step, at) => at < count && (step.sequence === lit.sequence || (operation !== undefined && operationOf(step) === String(operation))));
     if (position >= 0) this.rows.reveal(count - 1 - position);
-  }
-}
-
-/** What an event that nobody tells in words is about, from what it changed. @param {Step} step @param {import("./spacetime-model.js").SpaceTime} space */
-export function untold(step, space) {
-  const patch = step.patches.find(([, path]) => path[0] !== "verdicts");
-  if (patch === undefined) return "";
-  const [, path, value] = patch;
-  const node = String(path[1]);
-  switch (step.name.split(".")[0]) {
-    case "message": {
-      const flight = step.patches.map(([, each]) => (each[0] === "messages" ? space.flight(String(each[1])) : undefined)).findLast((each) => each !== undefined);
-      return flight === undefined ? "" : `${flight.kind} ${flight.kind === "heartbeat" ? "" : `${flight.label} `}${flight.source} → ${flight.target}`;
-    }
-    case "command": return String(value);
-    case "setting": return `${path[path.length - 1]} = ${String(value)}`;
-    case "entry": {
-      const entry = /** @type {Entry | null} */ (typeof value === "object" ? value : null);
-      return entry?.label ? `${node}: ${entry.label} at index ${entry.index}` : `${node}: index ${String(value)}`;
-    }
-    case "log": case "commit": return `${node}: up to index ${String(value)}`;
-    case "term": return `${node}: term ${String(value)}`;
-    case "timer": return `${node}: ${value === null ? "off" : `fires at ${seconds(Number(value))}`}`;
-    case "leader": return `${node}: ${value === null ? "no leader known" : String(value)}`;
-    case "link": return String(path[1]).replace(">", " → ");
-    default: return path[0] === "operations" ? `operation ${node}` : path.length > 1 ? node : "";
   }
 }
