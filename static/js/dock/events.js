@@ -6,7 +6,7 @@
 import { make } from "../panels/drawer.js";
 import { provenance } from "../panels/provenance.js";
 import { marked } from "../panels/story.js";
-import { firstAfter, operationOf, seconds } from "../store.js";
+import { firstAfter, seconds } from "../store.js";
 import { select } from "./operations.js";
 import { Rows, write } from "./rows.js";
 import { operationAt } from "./spacetime-model.js";
@@ -170,4 +170,14 @@ export class EventsTab {
     const position = this.#list.findLastIndex((step, at) => at < count && (step.sequence === lit.sequence || (operation !== undefined && operationOf(step) === String(operation))));
     if (position >= 0) this.rows.reveal(count - 1 - position);
   }
+}
+
+/** Which operation a step is about, if it is about one. @param {Step} step @returns {string | null} */
+function operationOf(step) {
+  for (const [, path, value] of step.patches) {
+    if (path[0] === "operations" && path.length > 1) return String(path[1]);
+    const made = /** @type {{ operation?: number | null } | null} */ (typeof value === "object" ? value : null);
+    if (made?.operation) return String(made.operation);
+  }
+  return null;
 }
