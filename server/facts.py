@@ -160,15 +160,15 @@ class Facts:
         last = int(ours[-1]["index"])
         if not theirs:
             return last
-        first = theirs[0]["index"]
+        first = int(theirs[0]["index"])
         for entry in reversed(ours):
             place = entry["index"] - first
             if place < 0:
                 break
             if place < len(theirs) and theirs[place]["term"] == entry["term"]:
                 return last - int(entry["index"])
-        # Nothing in the kept part agrees: what lies before it is the most the two can share.
-        return last - (min(int(first), int(ours[0]["index"])) - 1)
+        # Nothing in the kept parts agrees: what lies before them is the most the two can share.
+        return last - min(last, int(theirs[-1]["index"]), max(first, int(ours[0]["index"])) - 1)
 
     def same_log(self, one: str | None, other: str | None) -> bool:
         """Whether two logs hold the same entries, as far back as the document keeps them."""

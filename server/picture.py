@@ -55,6 +55,7 @@ class Picture:
             "verdicts": {},
             "command": None,
             "next_node": NODE_LETTERS[0],
+            "led_terms": [0],
         }
         self._patches: list[Patch] = []
         self._dropped: deque[tuple[int, str]] = deque()
@@ -288,6 +289,8 @@ class Picture:
         self._set_replica(event.node, event.partition, "votes", list(event.votes))
 
     def _on_leader_started(self, event: events.LeaderStarted) -> None:
+        if event.term > self.state["led_terms"][event.partition]:
+            self._set(["led_terms", event.partition], event.term)
         self._set_replica(event.node, event.partition, "role", "leader")
         self._set_replica(event.node, event.partition, "leader", event.node)
         self._set_replica(event.node, event.partition, "votes", list(event.votes))

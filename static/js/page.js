@@ -65,7 +65,6 @@ const page = {
   seek: (us) => playback.seek(us),
   stepBy: (direction) => playback.stepBy(direction),
   recall: () => playback.recall(),
-  recall: () => playback.recall(),
   play: () => playback.play(),
   pause: () => playback.pause(),
   get isPlaying() {

@@ -304,10 +304,7 @@ export class Store {
   }
 }
 
-/**
- * The position of the first item after a time; items are in the order of their times.
- * @param {{ at_us: number }[]} items @param {number} timeUs
- */
+/** The position of the first item after a time; items are in the order of their times. @param {{ at_us: number }[]} items @param {number} timeUs */
 export function firstAfter(items, timeUs) {
   let low = 0;
   let high = items.length;
@@ -484,16 +481,14 @@ export class Playback {
 
   /** Brings what happened before this page came, where it is to be had. @returns {Promise<void>} */
   recall() {
-    if (this.store.lacksPast) this.#recalling ??= this.#recall().finally(() => (this.#recalling = null));
-    return this.#recalling ?? Promise.resolve();
-  }
-
-  async #recall() {
     const { store } = this;
     const { run } = store;
-    const history = await this.connection.history();
-    if (history !== null) store.takeHistory(history);
-    else if (store.run === run) store.lacksPast = false; // Too long, or out of reach: not asked for again.
+    if (store.lacksPast) this.#recalling ??= this.connection.history().then((history) => {
+      this.#recalling = null;
+      if (history !== null) store.takeHistory(history);
+      else if (store.run === run) store.lacksPast = false; // Too long, or out of reach: not asked for again.
+    });
+    return this.#recalling ?? Promise.resolve();
   }
 }
 
@@ -514,12 +509,12 @@ export function replicaOf(state, node) {
   return state.nodes[node].replicas[0];
 }
 
-/** The running leader of the highest term, or null. @param {ClusterState} state */
+/** The running leader of the newest leadership; null when that one is dead, whoever else still believes to lead. @param {ClusterState} state */
 export function leaderOf(state) {
   let leader = null;
   for (const node in state.nodes) {
     const replica = replicaOf(state, node);
-    if (state.nodes[node].state === "dead" || replica.role !== "leader") continue;
+    if (state.nodes[node].state === "dead" || replica.role !== "leader" || replica.term < state.led_terms[0]) continue;
     if (leader === null || replica.term > replicaOf(state, leader).term) leader = node;
   }
   return leader;
@@ -530,16 +525,37 @@ export function lastIndex(replica) {
   return replica.log.length > 0 ? replica.log[replica.log.length - 1].index : 0;
 }
 
-/** How many of the leader's entries a node does not hold; 0 without a leader. @param {ClusterState} state @param {string} node */
-export function behind(state, node) {
-  const leader = leaderOf(state);
-  return leader === null || leader === node ? 0 : Math.max(0, lastIndex(replicaOf(state, leader)) - lastIndex(replicaOf(state, node)));
+/**
+ * How two logs differ. An entry is held by both only where index and term agree: then all before it agree too
+ * (Raft §5.3). Logs may begin late; what lies before is the most the two can share.
+ * @param {LogPlace[]} ours the leader's @param {LogPlace[]} theirs
+ * @returns {{ missing: number, extra: number }} how many of ours they lack, and what they have in other places
+ */
+export function difference(ours, theirs) {
+  const last = ours.at(-1)?.index ?? 0;
+  const end = theirs.at(-1)?.index ?? 0;
+  const first = theirs[0]?.index ?? 1;
+  for (let position = ours.length - 1; position >= 0 && ours[position].index >= first; position--) {
+    const { index, term } = ours[position];
+    if (theirs[index - first]?.term === term) return { missing: last - index, extra: end - index };
+  }
+  const shared = Math.min(last, end, Math.max(first, ours[0]?.index ?? 1) - 1);
+  return { missing: last - shared, extra: end - shared };
 }
 
-/**
- * The role as people say it. Followers that run are numbered in letter order; letters stay fixed.
- * @param {ClusterState} state @returns {Record<string, string>}
- */
+/** How a node's log differs from the leader's; not at all without a leader. @param {ClusterState} state @param {string} node */
+export function apart(state, node) {
+  const leader = leaderOf(state);
+  return leader === null || leader === node ? { missing: 0, extra: 0 } : difference(replicaOf(state, leader).log, replicaOf(state, node).log);
+}
+
+/** The same in words: `3 behind, 2 extra`; empty when the two agree. @param {ClusterState} state @param {string} node */
+export function apartWords(state, node) {
+  const { missing, extra } = apart(state, node);
+  return [missing > 0 ? `${missing} behind` : "", extra > 0 ? `${extra} extra` : ""].filter(Boolean).join(", ");
+}
+
+/** The role as people say it. Followers that run are numbered in letter order; letters stay fixed. @param {ClusterState} state @returns {Record<string, string>} */
 export function roleLabels(state) {
   /** @type {Record<string, string>} */
   const labels = {};
@@ -570,8 +586,7 @@ export function operationWords({ kind, key, value, expected }) {
 
 /**
  * The other nodes that do not hold a pending write on disk, `C (dead)`, where its answer may wait for them;
- * none while no leader has put it into its log.
- * @param {ClusterState} state @param {Operation} operation @returns {string[]}
+ * none while no leader has put it into its log. @param {ClusterState} state @param {Operation} operation @returns {string[]}
  */
 export function lackers(state, { outcome, index, term, kind }) {
   const leader = leaderOf(state);
@@ -581,14 +596,4 @@ export function lackers(state, { outcome, index, term, kind }) {
     const isHeld = flushed_index >= index && log.some((entry) => entry.index === index && entry.term === term);
     return node !== leader && state.nodes[node].voter && !isHeld;
   }).map((node) => (state.nodes[node].state === "up" ? node : `${node} (${state.nodes[node].state})`));
-}
-
-/** Which operation a step is about, if it is about one. @param {Step | Telling} step @returns {string | null} */
-export function operationOf(step) {
-  for (const [, path, value] of "patches" in step ? step.patches : []) {
-    if (path[0] === "operations" && path.length > 1) return String(path[1]);
-    const made = /** @type {{ operation?: number | null } | null} */ (typeof value === "object" ? value : null);
-    if (made?.operation) return String(made.operation);
-  }
-  return null;
 }

@@ -125,6 +125,12 @@ interface Verdict {
   brief: string;
 }
 
+/** What makes an entry the same in two logs. */
+interface LogPlace {
+  index: number;
+  term: number;
+}
+
 /** The whole visible state of a run at one moment. */
 interface ClusterState {
   run: { system: string; seed: number; modified: string[] };
@@ -132,6 +138,8 @@ interface ClusterState {
   nodes: Record<string, NodeState>;
   /** What the next new node is called; null when all names are taken. A name is never used again. */
   next_node: string | null;
+  /** By partition, the highest term that ever had a leader. Who leads for an older one is superseded. */
+  led_terms: number[];
   /** Key `A>B`; only directions that differ from the settings. */
   links: Record<string, LinkState>;
   groups: string[][] | null;
@@ -303,7 +311,8 @@ interface LessonRequest {
   lesson?: string;
   step?: string;
   question?: string;
-  answer?: LessonAnswer;
+  /** Null passes a measured question over. */
+  answer?: LessonAnswer | null;
   run?: string;
   option?: string;
   item?: string;
@@ -468,8 +477,6 @@ interface Page {
   seek(us: number | null): void;
   /** Goes to the next moment at which something was told, or the one before. */
   stepBy(direction: 1 | -1): void;
-  /** Brings what happened before this page came, where it is to be had. */
-  recall(): Promise<void>;
   /** Brings what happened before this page came, where it is to be had. */
   recall(): Promise<void>;
   /** Plays on from the moment shown: what is recorded first, then live. */

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.visitor import QUICKLY, Visitor
 
@@ -251,3 +251,53 @@ def test_home_tells_what_became_of_the_visitors_value(visitor: Visitor) -> None:
     visitor.press("Open the Playground")
     expect(page).to_have_url(re.compile("/play$"))
     expect(page.locator(".node")).to_have_count(3)
+
+
+DIFFERENCES = """async () => {
+  const root = document.querySelector('script[type=module]').src.replace('js/page.js', '');
+  const { difference } = await import(root + 'js/store.js');
+  const log = (first, ...terms) => terms.map((term, position) => ({ index: first + position, term }));
+  const pairs = [
+    [log(1, 1, 1, 2, 2), log(1, 1, 1, 1, 1, 1)],
+    [log(1, 1, 1, 1), log(1, 1, 1)],
+    [log(1, 1), log(1, 1, 1)],
+    [log(1, 1, 2), log(1)],
+    [log(1), log(1, 1)],
+    [log(1, 2), log(1, 1)],
+    [log(101, 1, 1), log(50, ...Array(51).fill(1))],
+    [log(101, 3, 3), log(101, 2, 2, 2)],
+    [log(101, 3, 3), log(1, 1, 1)],
+  ];
+  return pairs.map(([ours, theirs]) => Object.values(difference(ours, theirs)));
+}"""
+
+
+def test_what_a_log_lacks_is_told_by_index_and_term(page: Page) -> None:
+    """A divergent tail is no progress; logs that are kept from an index on share what lies before."""
+    page.goto("/play")
+    assert page.evaluate(DIFFERENCES) == [
+        [2, 3],
+        [1, 0],
+        [0, 1],
+        [2, 0],
+        [0, 1],
+        [1, 1],
+        [2, 0],
+        [2, 3],
+        [100, 0],
+    ]
+
+
+def test_who_was_superseded_leads_no_more(quiet: Visitor) -> None:
+    """An old leader behind a cut stays one when its successor dies, and its tail is told apart."""
+    quiet.say("write x 1")
+    quiet.play()
+    expect(quiet.cell("C", "x=1")).to_be_visible()
+    quiet.say("partition A client 1 | B C client 2", "write x 2")
+    expect(quiet.node("A")).to_contain_text("Old leader")
+    expect(quiet.log("A").locator(".lag")).to_contain_text("1 extra")
+    quiet.say("kill leader")
+    expect(quiet.page.locator(".node.dead")).to_have_count(1)
+    quiet.hold()
+    expect(quiet.page.locator(".node", has_text="Old leader")).to_have_count(1)
+    expect(quiet.page.locator(".node:not(.dead)", has_text=re.compile(r"\bLeader"))).to_have_count(0)

@@ -6,7 +6,7 @@
  * is only in memory and solid once flushed; a bar below means applied, a tick committed, a speech
  * bubble that the client was told OK; red, dashed and named is an acknowledged write that is lost.
  */
-import { behind, lastIndex, majority, replicaOf, roleLabels } from "../store.js";
+import { apartWords, lastIndex, majority, replicaOf, roleLabels } from "../store.js";
 import { CELL_HEIGHT, CELL_PITCH, clamp, fit, Keyed, makeGrip, MONO, SANS, set, shape, show, textWidth, write } from "./layout.js";
 
 /** @typedef {import("./layout.js").Layout} Layout */
@@ -116,9 +116,9 @@ function termLine(state, replica, layout) {
 function nodeName(state, node, label) {
   const replica = replicaOf(state, node);
   const condition = state.nodes[node].state;
-  const late = behind(state, node);
+  const late = apartWords(state, node);
   const votes = replica.role === "candidate" ? `, ${replica.votes.length} votes` : "";
-  return `Node ${node}, ${label}${condition === "paused" ? ", paused" : ""}, term ${replica.term}${votes}, ${lastIndex(replica)} entries${late > 0 ? `, ${late} behind` : ""}`;
+  return `Node ${node}, ${label}${condition === "paused" ? ", paused" : ""}, term ${replica.term}${votes}, ${lastIndex(replica)} entries${late === "" ? "" : `, ${late}`}`;
 }
 
 // --- logs ----------------------------------------------------------------------------------------
@@ -212,8 +212,7 @@ function drawLog(figure, node, state, layout, common) {
   const isDead = state.nodes[node].state === "dead";
   set(figure.root, { transform: `translate(${Math.round(x - width / 2)},${Math.round(top)})`, class: isDead ? "log dead" : "log", "data-log": node });
   const slack = Math.max(0, layout.columnWidth - 8 - width) / 2; // Lines may be wider than the cells.
-  const late = behind(state, node);
-  const lag = late > 0 ? `${late} behind` : "";
+  const lag = apartWords(state, node);
   const lagWidth = lag === "" ? 0 : textWidth(lag, `600 11px ${SANS}`) + 8;
   const long = `log of ${node}, ${lastIndex(replica)} long`;
   write(figure.title, view.first > 1 && textWidth(long, `11px ${SANS}`) <= width + slack - lagWidth ? long : `log of ${node}`);

@@ -4,7 +4,7 @@
  * Only the cells in sight exist.
  */
 import { make } from "../panels/drawer.js";
-import { behind, lastIndex, leaderOf, replicaOf, roleLabels, seconds } from "../store.js";
+import { apartWords, lastIndex, leaderOf, replicaOf, roleLabels, seconds } from "../store.js";
 import { write } from "./rows.js";
 
 /** A column's width in CSS pixels; the style sheet knows it as well. */
@@ -103,9 +103,9 @@ export class LogsTab {
       const row = this.#row(node);
       const replica = replicaOf(state, node);
       write(row.name, node);
-      const missing = behind(state, node);
+      const late = apartWords(state, node);
       const known = leader === null ? undefined : replicaOf(state, leader).progress[node];
-      const about = `${labels[node]}${state.nodes[node].state === "paused" ? ", paused" : ""}, term ${replica.term}${missing > 0 ? `, ${missing} behind` : ""}${known === undefined ? "" : ` · match ${known.match}, next ${known.next}`}`;
+      const about = `${labels[node]}${state.nodes[node].state === "paused" ? ", paused" : ""}, term ${replica.term}${late === "" ? "" : `, ${late}`}${known === undefined ? "" : ` · match ${known.match}, next ${known.next}`}`;
       write(row.about, about);
       row.element.dataset.state = state.nodes[node].state === "dead" ? "dead" : replica.role;
       const cells = cellsOf(state, node, leader, from, to);

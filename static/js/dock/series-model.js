@@ -3,7 +3,7 @@
  * What the charts draw: how far each follower is behind, when nobody led, and what was answered when.
  * Folded from steps like the lifelines beside it; sampled for a window when it is drawn.
  */
-import { firstAfter, lastIndex } from "../store.js";
+import { difference, firstAfter } from "../store.js";
 
 /** @typedef {{ at_us: number, value: number | null }} Sample from here on; null for nothing to say */
 /** @typedef {{ at_us: number, latency_us: number, isRead: boolean, isAnswered: boolean, operation: number }} Ending */
@@ -22,7 +22,7 @@ export class Series {
   /** @type {Ending[]} operations in the order of their ends */
   endings = [];
 
-  /** @type {Map<string, { first: number, count: number, isDead: boolean }>} */
+  /** @type {Map<string, { places: LogPlace[], isDead: boolean }>} */
   #logs = new Map();
   /** @type {Map<string, number>} whether an operation reads, and when it was called */
   #called = new Map();
@@ -67,7 +67,7 @@ export class Series {
   /** @param {string} id @param {NodeState} node */
   #addNode(id, node) {
     const [replica] = node.replicas;
-    this.#logs.set(id, { first: replica.log[0]?.index ?? lastIndex(replica) + 1, count: replica.log.length, isDead: node.state === "dead" });
+    this.#logs.set(id, { places: [...replica.log], isDead: node.state === "dead" });
   }
 
   /** @param {Patch[0]} kind @param {Path} path @param {unknown} value @returns {boolean} whether a lag may have changed */
@@ -75,7 +75,7 @@ export class Series {
     const id = String(path[1]);
     if (path.length === 2) {
       // A new node's log fills by patches of its own.
-      if (kind === "=") this.#logs.set(id, { first: 1, count: 0, isDead: false });
+      if (kind === "=") this.#logs.set(id, { places: [], isDead: false });
       else this.#logs.delete(id);
       return true;
     }
@@ -84,13 +84,9 @@ export class Series {
     if (path[2] === "state") log.isDead = value === "dead";
     if (path[2] === "state" || path[4] === "role" || path[4] === "term") return true;
     if (path[4] !== "log" || path[3] !== 0 || path.length !== 5) return false;
-    if (kind === "+") {
-      if (log.count++ === 0) log.first = /** @type {Entry} */ (value).index;
-    } else if (kind === "<") log.count = Number(value);
-    else if (kind === ">") {
-      log.first += Number(value);
-      log.count -= Number(value);
-    }
+    if (kind === "+") log.places.push(/** @type {Entry} */ (value));
+    else if (kind === "<") log.places.length = Number(value);
+    else if (kind === ">") log.places.splice(0, Number(value));
     return true;
   }
 
@@ -102,9 +98,9 @@ export class Series {
       if (last.from_us === us) this.leaderless.pop();
       else last.to_us = us;
     }
-    const end = leader === null ? null : endOf(this.#logs.get(leader));
+    const ours = leader === null ? undefined : this.#logs.get(leader)?.places;
     for (const [id, log] of this.#logs) {
-      const value = end === null || id === leader || log.isDead ? null : Math.max(0, end - /** @type {number} */ (endOf(log)));
+      const value = ours === undefined || id === leader || log.isDead ? null : difference(ours, log.places).missing;
       let samples = this.lags.get(id);
       if (samples === undefined) this.lags.set(id, (samples = []));
       const before = samples[samples.length - 1];
@@ -146,9 +142,4 @@ export class Series {
   isLeaderless(us) {
     return this.leaderless.some(({ from_us, to_us }) => from_us <= us && us < to_us);
   }
-}
-
-/** The index of a log's last entry. @param {{ first: number, count: number } | undefined} log */
-function endOf(log) {
-  return log === undefined ? null : log.first + log.count - 1;
 }

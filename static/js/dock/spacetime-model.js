@@ -71,8 +71,9 @@ export class SpaceTime {
   spans = new Spans();
   /** @type {Course[]} operations, oldest first */
   courses = [];
-  /** The leader of the highest term that runs, by the last step; null for none. @type {string | null} */
+  /** Who leads by the last step, as `leaderOf` says of a document. @type {string | null} */
   leader = null;
+  #ledTerm = 0;
 
   /** @type {Map<string, Course>} */
   #course = new Map();
@@ -93,6 +94,7 @@ export class SpaceTime {
 
   /** What there is before the first step. @param {ClusterState} state @param {number} us */
   begin(state, us) {
+    [this.#ledTerm] = state.led_terms;
     for (const id in state.clients) this.#addLane(id, true, us);
     for (const id in state.nodes) this.#addNode(id, state.nodes[id].replicas[0], state.nodes[id].state, us);
     for (const id in state.operations) this.#addCourse(state.operations[id], { ...state.operations[id] }, -1);
@@ -116,6 +118,7 @@ export class SpaceTime {
           if (path[4] === "discarded" && kind === "+") discarded++;
           else this.#onNode(kind, path, value, step);
           break;
+        case "led_terms": if (path[1] === 0) this.#ledTerm = Number(value); break;
         case "clients": if (kind === "=" && path.length === 2 && !this.lanes.has(String(path[1]))) this.#addLane(String(path[1]), true, step.at_us); break;
         case "command": this.#onCommand(String(value), step); break;
       }
@@ -186,7 +189,7 @@ export class SpaceTime {
   /** Ends the stretches that are over and begins those that follow. @param {number} us */
   #cutSegments(us) {
     let leader = null;
-    let highest = -1;
+    let highest = this.#ledTerm - 1;
     for (const [id, { role, term, condition }] of this.#nodes) {
       if (role === "leader" && condition !== "dead" && term > highest) [leader, highest] = [id, term];
     }

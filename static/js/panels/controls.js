@@ -3,7 +3,7 @@
  * The panel beside the diagram: how the cluster behaves, what the clients ask, what the chosen node
  * holds. Everything it does is a command; everything it shows is read back from the run.
  */
-import { behind, duration, lastIndex, leaderOf, majority, replicaOf, roleLabels } from "../store.js";
+import { apart, duration, lastIndex, leaderOf, majority, replicaOf, roleLabels } from "../store.js";
 
 const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 const field = (/** @type {string} */ id) => /** @type {HTMLInputElement} */ (document.getElementById(id));
@@ -358,12 +358,12 @@ function nodeFacts(state, node) {
   if (node === leader) {
     for (const other in state.nodes) {
       const condition = state.nodes[other].state;
-      if (other !== node) facts.push([`lag of ${other}${condition === "up" ? "" : ` (${condition})`}`, entries(behind(state, other))]);
+      if (other !== node) facts.push([`lag of ${other}${condition === "up" ? "" : ` (${condition})`}`, entries(apart(state, other))]);
     }
-  } else facts.push(["behind the leader", leader === null ? "no leader" : entries(behind(state, node))]);
+  } else facts.push(["behind the leader", leader === null ? "no leader" : entries(apart(state, node))]);
   for (const name of ["flush", "apply"]) if (own[name] !== undefined) facts.push([`${name} takes`, duration(Number(own[name]))]);
   return facts;
 }
 
-/** @param {number} count */
-const entries = (count) => `${count} ${count === 1 ? "entry" : "entries"}`;
+/** @param {{ missing: number, extra: number }} difference */
+const entries = ({ missing, extra }) => `${missing} ${missing === 1 ? "entry" : "entries"}${extra > 0 ? `, ${extra} extra` : ""}`;

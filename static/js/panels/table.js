@@ -1,6 +1,6 @@
 // @ts-check
 /** The diagram as tables: the same facts for those who read rather than look. */
-import { behind, lastIndex, operationWords, replicaOf, roleLabels, seconds } from "../store.js";
+import { apart, lastIndex, operationWords, replicaOf, roleLabels, seconds } from "../store.js";
 
 const REFRESH_MS = 400;
 const OPERATIONS_SHOWN = 12;
@@ -47,7 +47,7 @@ function nodeTable(state) {
     return [
       node, labels[node] + (isPaused ? ", paused" : ""), replica.term,
       lastIndex(replica) === 0 ? "empty" : `${lastIndex(replica)}: ${replica.log.slice(-5).map((entry) => entry.label).join(" ")}`,
-      replica.flushed_index, replica.commit_index, replica.applied_index, behind(state, node),
+      replica.flushed_index, replica.commit_index, replica.applied_index, apart(state, node).missing,
       Object.entries(replica.store).map(([key, { value }]) => `${key}=${value}`).join(" ") || "empty",
     ];
   }));
