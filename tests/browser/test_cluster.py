@@ -61,7 +61,7 @@ def test_killing_the_leader_makes_another(quiet: Visitor) -> None:
     """X over the dead leader, an election, a crown elsewhere, and words for it; then it comes back."""
     page = quiet.page
     expect(quiet.node("A").locator(".crown")).to_be_visible()
-    quiet.press("Kill")
+    quiet.press("Kill A")
     expect(quiet.node("A")).to_have_class(re.compile(r"\bdead\b"))
     expect(quiet.node("A").locator(".cross")).to_be_visible()
     expect(quiet.node("A")).to_contain_text("A · dead")
@@ -90,7 +90,7 @@ def test_manual_failover_waits_for_a_person(quiet: Visitor) -> None:
     """Nobody is elected; whom a person promotes leads."""
     quiet.radio("Failover", "Manual").check()
     expect(quiet.page.locator("#failover-hint")).to_contain_text("until you promote")
-    quiet.press("Kill")
+    quiet.press("Kill A")
     quiet.page.keyboard.press("3")
     expect(quiet.page.locator("#inspector-title")).to_contain_text("Node C")
     quiet.press("Promote")

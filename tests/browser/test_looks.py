@@ -115,7 +115,7 @@ def test_everything_is_within_reach_on_a_phone(make_context: MakeContext, size: 
     for name in (
         "Write",
         "Read",
-        "Kill",
+        "Kill A",
         "Pause",
         "Play",
         "Step",

@@ -36,7 +36,7 @@ def test_the_server_goes_and_comes_back(chromium: Browser, tmp_path: Path) -> No
         first.end(signal.SIGKILL)
         banner = visitor.page.locator("#banner")
         expect(banner).to_contain_text("The server does not answer")
-        visitor.press("Kill")
+        visitor.press("Kill A")
         expect(visitor.alert()).to_contain_text(["no connection to the server"])
         with Server(tmp_path, port=port):
             expect(banner).not_to_be_visible()
@@ -44,7 +44,7 @@ def test_the_server_goes_and_comes_back(chromium: Browser, tmp_path: Path) -> No
             expect(visitor.page.locator("#time")).to_have_text(time)
             expect(visitor.button("Play")).to_be_visible()
             assert visitor.seed() == seed
-            visitor.press("Kill")
+            visitor.press("Kill A")
             expect(visitor.node("A")).to_have_class(re.compile(r"\bdead\b"))
             rest(visitor.page)
             context.close()

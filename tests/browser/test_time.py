@@ -89,7 +89,7 @@ def crashed(quiet: Visitor) -> float:
     quiet.write("x", "1")
     quiet.play()
     expect(quiet.cell("C", "x=1")).to_be_visible()
-    quiet.press("Kill")
+    quiet.press("Kill A")
     expect(quiet.page.locator(".node.dead")).to_have_count(1)
     expect(new_leader(quiet)).to_have_count(1)
     quiet.hold()

@@ -230,7 +230,8 @@ export class Panel {
     const button = document.createElement("button");
     button.type = "button";
     button.className = isDangerous ? "button kill" : "button";
-    button.textContent = label;
+    // The panel follows the leader: what cannot be taken back says whom it means.
+    button.textContent = isDangerous ? `${label} ${node}` : label;
     button.addEventListener("click", () => {
       // Looked up again: what it sends depends on the cluster as it is now.
       const action = this.page.nodeActions(node).find((candidate) => candidate.label === label);
