@@ -21,6 +21,11 @@ hypothesis.settings.load_profile("here")
 BEAT_US = 100_000
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What this project's tests can be asked for besides."""
+    parser.addoption("--rewrite", action="store_true", help="put what scenes tell today on record")
+
+
 @dataclass(slots=True)
 class FakeStep:
     """An event as a room sees it."""
@@ -68,7 +73,7 @@ class FakeRun:
     def told_count(self) -> int:
         return len(self.steps)
 
-    def why(self, sequence: int) -> list[dict[str, Any]]:
+    def why(self, sequence: int | None, operation: int | None = None) -> list[dict[str, Any]]:
         return []
 
     def blank_state(self) -> dict[str, Any]:

@@ -1,12 +1,11 @@
 """Every story in lessons/scenes: it plays, it comes true, on other seeds as well, and in the way on record.
 
 The records are tests/traces/<story>.txt: what matters of each run, one line each. After a change that is
-meant to change them: `python -m tests.test_scenarios --rewrite`, and read the difference.
+meant to change them: `python3 -m tests tests/test_scenarios.py --rewrite`, and read the difference.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -88,11 +87,19 @@ def test_scene_comes_true_on_other_seeds(path: Path) -> None:
 
 
 @every_scene
-def test_scene_happens_as_on_record(path: Path) -> None:
+def test_scene_happens_as_on_record(path: Path, pytestconfig: pytest.Config) -> None:
     """What matters of the run, line by line, as somebody has read and approved it."""
     record = TRACES / f"{path.stem}.txt"
-    assert record.is_file(), "no record yet: python -m tests.test_scenarios --rewrite"
-    assert told(played(load_scenario(path))) == record.read_text(encoding="utf-8")
+    happened = told(played(load_scenario(path)))
+    if pytestconfig.getoption("--rewrite"):
+        record.write_text(happened, encoding="utf-8")
+    assert record.is_file(), "no record yet: python3 -m tests tests/test_scenarios.py --rewrite"
+    assert happened == record.read_text(encoding="utf-8")
+
+
+def test_every_record_is_of_a_scene() -> None:
+    """What is left of a story that is gone would never be read again."""
+    assert {record.stem for record in TRACES.glob("*.txt")} == {path.stem for path in SCENES}
 
 
 # --- what matters of a run -----------------------------------------------------------------------
@@ -150,18 +157,3 @@ TELLERS: dict[type[Event], Callable[[Any], str | None]] = {
     events.OperationEnded: _ended,
 }
 """How each notable kind of event is written down; kinds that are missing or say nothing are left out."""
-
-
-def rewrite() -> None:
-    """Put today's runs on record."""
-    TRACES.mkdir(exist_ok=True)
-    for left_over in TRACES.glob("*.txt"):
-        if left_over.stem not in {path.stem for path in SCENES}:
-            left_over.unlink()
-    for path in SCENES:
-        text = told(played(load_scenario(path)))
-        (TRACES / f"{path.stem}.txt").write_text(text, encoding="utf-8")
-
-
-if __name__ == "__main__" and "--rewrite" in sys.argv:
-    rewrite()
