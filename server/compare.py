@@ -194,8 +194,11 @@ class Lanes:
         """Raises `CommandRefused`: every lane has its own."""
         raise CommandRefused(f"{promise} is judged in one run: open the settings you want in the playground.")
 
-    def why(self, sequence: int) -> list[dict[str, Any]]:
-        """What led to an event, in its own lane. Raises `CommandRefused` when there is no such event."""
+    def why(self, sequence: int | None, operation: int | None = None) -> list[dict[str, Any]]:
+        """What led to an event, in its own lane. Raises `CommandRefused` when there is no such event, or
+        when only an operation is named: every lane has its own."""
+        if sequence is None:
+            raise CommandRefused(f"Operation {operation} is one of each run: ask about one of its events.")
         for lane in self.lanes:
             if sequence in lane.sequences:
                 chain = lane.play.why(lane.sequences.index(sequence))

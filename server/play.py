@@ -104,9 +104,9 @@ class Play:
         """What shows that a promise is broken. Raises `CommandRefused` for an unknown promise."""
         return self.run.evidence(promise)
 
-    def why(self, sequence: int) -> list[dict[str, Any]]:
-        """What led to an event. Raises `CommandRefused` when there is no such event."""
-        return self.run.why(sequence)
+    def why(self, sequence: int | None, operation: int | None = None) -> list[dict[str, Any]]:
+        """What led to an event, or became of a write. Raises `CommandRefused` when there is none such."""
+        return self.run.why(sequence, operation)
 
     def blank_state(self) -> dict[str, Any]:
         """The document before the first event."""

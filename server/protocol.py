@@ -83,9 +83,10 @@ class EvidenceRequest(Request):
 
 
 class WhyRequest(Request):
-    """What led to an event?"""
+    """What led to an event, or became of a write?"""
 
-    sequence: Whole
+    sequence: Whole | None = None
+    operation: Whole | None = None
 
 
 class BranchRequest(Request):
@@ -317,7 +318,7 @@ class Answer(TypedDict):
     findings: NotRequired[list[dict[str, Any]]]
     """Breaches of one promise: `says` and `operations`."""
     chain: NotRequired[list[dict[str, Any]]]
-    """What led to an event, from the command or timer that began it."""
+    """What led to an event, from the command or timer that began it; `asked` is the event itself."""
 
 
 def accepted() -> Answer:

@@ -28,7 +28,7 @@ from server.language import (
     print_command,
     print_value,
 )
-from server.narration import Narrator, Telling, describe
+from server.narration import Narrator, Telling, course, describe
 from server.picture import Patch, Picture
 from server.scenario import Scenario, ScriptPlayer, load_scenario
 
@@ -36,6 +36,8 @@ LEDGER_LINES = 100
 """How many writes a ledger shows."""
 CHAIN_MAX = 100
 """How far back an event is explained."""
+COURSE_HEAD, COURSE_TAIL = 60, 40
+"""How much is told of the course of one write: its beginning and its end."""
 END_US = 24 * 3600 * 1_000_000
 """Nothing is played beyond a day of virtual time."""
 
@@ -86,6 +88,8 @@ class Run:
         self._steps: list[Step] = []
         self._tellings: dict[int, Telling] = {}
         """By event: how it was told, for those that were."""
+        self._lost_at: dict[int, int] = {}
+        """By write that is lost: the event with which it was."""
         self._seen = 0
         self._watch_new_events()
         self.script = ScriptPlayer(self, self.scenario.script)
@@ -207,28 +211,54 @@ class Run:
             for finding in self.judges.evidence(promise)
         ]
 
-    def why(self, sequence: int) -> list[dict[str, Any]]:
-        """The chain of causes that ends with an event, from the command or timer that began it on; each
-        in plain and in precise words. Raises `CommandRefused` when there is no such event."""
+    def why(self, sequence: int | None, operation: int | None = None) -> list[dict[str, Any]]:
+        """What led to an event, each link in plain and in precise words: the chain of causes from the
+        command or timer that began it. Of an event with which a write was lost, and of a write that is
+        asked for by its operation, the course of that write. Raises `CommandRefused` when there is no such
+        event or write."""
         trace = self.simulation.trace
-        if sequence >= len(trace):
+        if sequence is not None and sequence >= len(trace):
             raise CommandRefused(f"There is no event {sequence} yet; the newest is {len(trace) - 1}.")
+        if operation is None and sequence is not None:
+            operation = next((each for each, at in self._lost_at.items() if at == sequence), None)
+        if operation is not None:
+            return self._why_write(operation)
         chain: list[dict[str, Any]] = []
-        each: int | None = sequence
+        each = sequence
         while each is not None and len(chain) < CHAIN_MAX:
-            event = trace[each]
-            told = self._tellings.get(each) or describe(event)
-            if isinstance(event, CommandAccepted):
-                said = f"Somebody gave the command: {print_command(event.command)}."
-                told = Telling(said, said, "info")
-            chain.append(
-                {
-                    "sequence": each, "at_us": event.at_us, "name": event.name,
-                    "plain": told.plain, "precise": told.precise,
-                }
-            )  # fmt: skip
-            each = event.cause
+            chain.append(self._link(each) | {"asked": each == sequence})
+            each = trace[each].cause
         return chain[::-1]
+
+    def _why_write(self, operation: int) -> list[dict[str, Any]]:
+        if self.judges.ledger.line(operation) is None:
+            raise CommandRefused(f"There is no operation {operation} yet.")
+        trace = self.simulation.trace
+        lost_at = self._lost_at.get(operation)
+        end = self.event_count - 1 if lost_at is None else lost_at
+        links = course(trace, operation, end, lost_at is not None)
+        because = self.judges.lost.get(operation, "")
+        asked = links[-1][0] if lost_at is None and links else lost_at
+        chain = []
+        for each, more in links[:COURSE_HEAD] + links[COURSE_HEAD:][-COURSE_TAIL:]:
+            link = self._link(each) | {"asked": each == asked}
+            extra = [more, because if each == lost_at and because not in link["plain"] else ""]
+            for words in ("plain", "precise"):
+                link[words] = " ".join(filter(None, [link[words], *extra]))
+            chain.append(link)
+        return chain
+
+    def _link(self, sequence: int) -> dict[str, Any]:
+        """One event in plain and in precise words."""
+        event = self.simulation.trace[sequence]
+        told = self._tellings.get(sequence) or describe(event)
+        if isinstance(event, CommandAccepted):
+            said = f"Somebody gave the command: {print_command(event.command)}."
+            told = Telling(said, said, "info")
+        return {
+            "sequence": sequence, "at_us": event.at_us, "name": event.name,
+            "plain": told.plain, "precise": told.precise,
+        }  # fmt: skip
 
     # --- watching -----------------------------------------------------------------------------------
 
@@ -248,6 +278,9 @@ class Run:
     def _watch_event(self, event: Event) -> None:
         patches = self.picture.observe(event)
         findings = self.judges.observe(event)
+        for finding in findings:
+            if finding.promise == "durable":
+                self._note_loss(finding, event.sequence)
         telling = self.narrator.tell(event)
         text = telling.plain if telling else None
         tone = telling.tone if telling else None
@@ -264,6 +297,13 @@ class Run:
                 text, tone,
             )
         )  # fmt: skip
+
+    def _note_loss(self, finding: Finding, sequence: int) -> None:
+        for operation in finding.operations:
+            if finding.held:
+                self._lost_at.pop(operation, None)
+            else:
+                self._lost_at[operation] = sequence
 
     def _watch_time(self) -> None:
         if self._watched:

@@ -510,7 +510,7 @@ class Sockets:
             case protocol.LedgerRequest():
                 answer["lines"] = self.rooms.spend(connection).run.ledger()
             case protocol.WhyRequest():
-                answer["chain"] = self.rooms.spend(connection).run.why(request.sequence)
+                answer["chain"] = self.rooms.spend(connection).run.why(request.sequence, request.operation)
             case protocol.BranchRequest():
                 self.deliver(self.in_turns(self.rooms.branch(connection, request)))
             case protocol.EnterRequest():

@@ -63,7 +63,7 @@ export function connect(listener) {
     resync: () => void ask("resync", {}),
     ledger: () => ask("ledger", {}),
     evidence: (promise) => ask("evidence", { promise }),
-    why: (sequence) => ask("why", { sequence }),
+    why: (sequence, operation) => ask("why", { ...(sequence === null ? {} : { sequence }), ...(operation === undefined ? {} : { operation }) }),
     lesson: (request) => ask("lesson", request),
     open: (link) => ask("open", { link }),
     share: () => ask("share", {}),

@@ -79,8 +79,8 @@ const page = {
     if (what?.node !== undefined) page.selected = what.node;
     refresh();
   },
-  why(sequence) {
-    void import("./panels/why.js").then((module) => module.openWhy(page, sequence));
+  why(sequence, operation) {
+    void import("./panels/why.js").then((module) => module.openWhy(page, sequence, operation));
   },
   playback(action, speed) {
     void page.connection.playback(action, speed).then(reported);

@@ -49,14 +49,25 @@ export function connect(listener) {
     frame(steps);
   });
 
-  /** @param {number} sequence @returns {Reason[]} */
-  function chain(sequence) {
+  /** @param {Step} step @param {boolean} asked @returns {Reason} */
+  const reason = ({ sequence, at_us, name, text }, asked) => {
+    const plain = text ?? name.replace(/[._]/g, " ");
+    return { sequence, at_us, name, plain, precise: `${name}: ${plain}`, asked };
+  };
+
+  /** @param {number | null} sequence @param {number} [operation] @returns {Reason[]} */
+  function chain(sequence, operation) {
     /** @type {Reason[]} */
     const reasons = [];
     const first = steps[0]?.sequence ?? 0;
-    for (let step = steps[sequence - first]; step; step = steps[(step.cause ?? -1) - first]) {
-      const plain = step.text ?? step.name.replace(/[._]/g, " ");
-      reasons.unshift({ sequence: step.sequence, at_us: step.at_us, name: step.name, plain, precise: `${step.name}: ${plain}` });
+    const line = recording.ledger.find((each) => each.operation === operation);
+    if (line !== undefined) {
+      // What was told of the write from its call on, and the end of its leader.
+      const told = steps.filter(({ at_us, text }) => at_us >= line.called_us && (text?.includes(line.label) || text?.startsWith(`${line.confirmed_by} is dead`)));
+      return told.map((step) => reason(step, step.text?.includes("lost") === true));
+    }
+    for (let step = steps[(sequence ?? -1) - first]; step; step = steps[(step.cause ?? -1) - first]) {
+      reasons.unshift(reason(step, step.sequence === sequence));
     }
     return reasons;
   }
@@ -79,7 +90,7 @@ export function connect(listener) {
     },
     ledger: () => Promise.resolve({ ok: true, lines: recording.ledger }),
     evidence: (promise) => Promise.resolve({ ok: true, findings: recording.evidence[promise] ?? [] }),
-    why: (sequence) => Promise.resolve({ ok: true, chain: chain(sequence) }),
+    why: (sequence, operation) => Promise.resolve({ ok: true, chain: chain(sequence, operation) }),
     history: () => Promise.resolve(null),
   };
 }

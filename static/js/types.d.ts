@@ -353,6 +353,8 @@ interface Reason {
   name: string;
   plain: string;
   precise: string;
+  /** Whether this is what was asked about. */
+  asked: boolean;
 }
 
 /** A refusal in words: what is wrong, where, and what would fit. */
@@ -438,7 +440,7 @@ interface Connection {
   resync(): void;
   ledger(): Promise<Answer>;
   evidence(promise: string): Promise<Answer>;
-  why(sequence: number): Promise<Answer>;
+  why(sequence: number | null, operation?: number): Promise<Answer>;
   /** What a learner does in a lesson. */
   lesson(request: LessonRequest): Promise<Answer>;
   /** Begins the run that a link describes. */
@@ -487,8 +489,8 @@ interface Page {
   /** What a person chose to see everywhere; null for nothing. */
   highlighted: Lit | null;
   highlight(what: Lit | null): void;
-  /** Tells why an event happened. */
-  why(sequence: number): void;
+  /** Tells why an event happened, or what became of a write. */
+  why(sequence: number | null, operation?: number): void;
   store: import("./store.js").Store;
   clock: import("./store.js").Clock;
   /** Sends commands one after another; a refusal is shown and ends the list. */

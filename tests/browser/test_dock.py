@@ -363,6 +363,32 @@ def test_events_can_be_searched_and_asked_why(lost: Visitor) -> None:
     expect(lost.tab("Events")).to_have_attribute("aria-selected", "true")
 
 
+def test_why_of_a_loss_begins_with_the_write(lost: Visitor) -> None:
+    """What is asked about stands on top and in sight; below it the write, its copies, the kill, the election."""
+    page = lost.page
+    row = lost.events("acknowledged write is lost")
+    row.get_by_role("button", name=re.compile("^Why")).click()
+    drawer = page.get_by_role("region", name="Why?")
+    links = drawer.get_by_role("listitem")
+    expect(links.filter(has_text="Client 1 asks A to write x=3")).to_have_count(1)
+    told = "\n".join(links.all_inner_texts())
+    pieces = [
+        "asks A to write x=3",
+        "answers OK to x=3",
+        "x=3 from A to B does not arrive",
+        "A is dead",
+        "became leader",
+    ]
+    places = [told.find(piece) for piece in pieces]
+    assert -1 not in places
+    assert places == sorted(places), told
+    expect(drawer.locator(".why-asked")).to_contain_text("1 acknowledged write is lost: x=3")
+    expect(drawer.locator(".why-asked")).to_be_in_viewport(ratio=1)
+    page.keyboard.press("Escape")
+    lost.events("asks A to write x=3").get_by_role("button", name=re.compile("^Why")).click()
+    expect(drawer.locator(".why-asked")).to_contain_text("1 acknowledged write is lost: x=3")
+
+
 def test_what_is_not_told_is_put_into_words_all_the_same(lost: Visitor) -> None:
     """A term that an election began, a leader that is recognised: no row is a bare name or a hole."""
     page = lost.page

@@ -138,7 +138,8 @@ export class EventsTab {
     cells[1].append(text);
     const why = make("button", { type: "button", className: "button small", textContent: "Why?", tabIndex: -1 });
     why.setAttribute("aria-label", `Why? ${step.text ?? step.name}`);
-    why.addEventListener("click", () => page.why?.(step.sequence));
+    // Of a row that says LOST it is the loss that has to be explained.
+    why.addEventListener("click", () => page.why(step.sequence, row.classList.contains("lost") ? Number(operation) : undefined));
     cells[2].append(why);
   }
 
