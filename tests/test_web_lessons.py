@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
+
 import pytest
 from flask.testing import FlaskClient
 
@@ -26,3 +29,10 @@ def test_only_the_drill_may_listen(browser: FlaskClient) -> None:
         headers = browser.get(path).headers
         assert headers["Permissions-Policy"] == "camera=(), geolocation=(), microphone=()", path
         assert "media-src" not in headers["Content-Security-Policy"], path
+
+
+def test_every_belief_leads_to_what_refutes_it(browser: FlaskClient) -> None:
+    """Some are met in a lesson and some in a question: each link of the glossary leads to a page."""
+    links = set(re.findall(r'href="(/(?:lessons|interview)/[^"]+)"', browser.get("/glossary").text))
+    assert any(link.startswith("/interview/") for link in links)
+    assert [link for link in links if browser.get(unescape(link)).status_code != 200] == []

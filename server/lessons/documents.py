@@ -101,11 +101,13 @@ def misconceptions(library: Library) -> list[dict[str, Any]]:
 def _misconception(library: Library, name: str) -> dict[str, Any]:
     row = library.misconceptions.get(name)
     if row is None:
-        return {"id": name, "belief": "", "tempting": "", "lesson": None, "step": None}
+        return {"id": name, "belief": "", "tempting": "", "kind": None, "lesson": None, "step": None}
+    kinds = (kind for kind in ("lesson", "interview") if row.lesson in library.shelf(kind))
     return {
         "id": name,
         "belief": row.belief,
         "tempting": row.tempting,
+        "kind": next(kinds, None),
         "lesson": row.lesson,
         "step": row.step,
     }
