@@ -244,6 +244,26 @@ def test_the_truth_is_measured_from_the_learners_run(tmp_path: Path) -> None:
         play.command('lesson answer bet "none"')
 
 
+def test_a_question_can_be_passed_over(tmp_path: Path) -> None:
+    """As a presenter does whose room has not voted: the run may be played, the truth is told, nobody was
+    right or wrong, and the step does not count as done. A quiz wants an answer."""
+    play = at_the_bet(tmp_path)
+    play.command("lesson answer bet null")
+    assert document(play)["runs"]["bet"] == "ready"
+    assert question(play) == {"answer": None, "open": True, "result": None}
+    play.command("lesson run bet")
+    play_on(play, 6)
+    result = question(play)["result"]
+    assert (result["measured"], result["right"], result["correct"]) == ("0", None, ["none"])
+    assert result["says"] == "Nobody said beforehand. This is what happened."
+    assert (question(play)["answer"], question(play)["open"]) == (None, False)
+    assert document(play)["explains"] == [True]
+    with pytest.raises(CommandRefused, match="one of at-once, after"):
+        play.command("lesson answer later null")
+    play.command('lesson answer later "after"')
+    assert "bet" not in document(play)["done"]
+
+
 def test_a_run_that_went_another_way_is_not_called_wrong(tmp_path: Path) -> None:
     """No canned answer: when the learner's own run fits no option, that is what is said."""
     play = at_the_bet(tmp_path, SMALL.replace('match: "x == 0"', 'match: "x == 9"'))

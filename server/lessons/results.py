@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from server.lessons.session import Session
 
 Measured = Mapping[str, Mapping[str, Any]]
+PASSED_OVER = "Nobody said beforehand. This is what happened."
 OTHER_WAY = "Your run went another way than this lesson knows. Restore the scene and play it again."
 
 
@@ -59,7 +60,8 @@ def said(measure: Measure, question: Question, measured: Measured) -> str:
 
 
 def result(question: Question, answers: Mapping[str, Any], measured: Measured) -> dict[str, Any] | None:
-    """What became of an answer; `None` while there is no answer or no truth yet."""
+    """What became of an answer; `None` while there is no answer or no truth yet. A question that was passed
+    over has no answer, and yet a result."""
     if question.id not in answers:
         return None
     answer = answers[question.id]
@@ -72,6 +74,8 @@ def result(question: Question, answers: Mapping[str, Any], measured: Measured) -
     if question.choice == "number":
         return _number_result(question, text, answer, truth(question, measured)[0])
     correct = matched(question, measured)
+    if answer is None:
+        return {**_result(question, text, None, correct, []), "says": PASSED_OVER}
     if question.choice == "one":
         is_right = answer in correct
     elif question.choice == "many":
@@ -114,13 +118,15 @@ def _option(option: Option, correct: list[str]) -> dict[str, Any]:
     }
 
 
-def _number_result(question: Question, text: str, answer: float, x: Any) -> dict[str, Any]:
+def _number_result(question: Question, text: str, answer: float | None, x: Any) -> dict[str, Any]:
     assert question.measure is not None
     base: dict[str, Any] = {
         "measured": text, "means": question.measure.means, "correct": [], "options": {},
     }  # fmt: skip
     if not isinstance(x, int | float) or question.match is None or not question.match.holds(x=x):
         return {**base, "right": None, "says": OTHER_WAY}
+    if answer is None:
+        return {**base, "right": None, "says": PASSED_OVER}
     unit_us = 1 if question.measure.kind is NUMBER else UNITS.get(question.unit or "s", 1)
     if question.tolerance.covers(answer, x / unit_us):
         return {**base, "right": True, "says": "That is what happened."}
@@ -292,7 +298,7 @@ def _is_done(session: Session, step: Step) -> bool:
         return False
     own = [f"run:{run.id}" for run in step.experiments] + [f"do:{step.id}"]
     for question in step.questions:
-        if question.id not in memory.answers:
+        if memory.answers.get(question.id) is None:
             return False
         if question.measure is not None and question.measure.stage in own:
             if result(question, memory.answers, memory.measured) is None:

@@ -39,6 +39,7 @@ export function present(panel) {
     const ask = (asked.find((question) => !question.getAttribute("data-result")) ?? asked[asked.length - 1])?.querySelector(".ask");
     for (const each of document.querySelectorAll(".ask")) each.classList.toggle("in-title", each === ask);
     const title = document.querySelector("#lesson-title")?.textContent ?? "";
+    hush(panel);
     head.children[0].textContent = `${title} · ${place + 1} of ${panel.steps.length}`;
     head.children[1].replaceChildren(...[...(ask ?? element.querySelector("h2") ?? element).childNodes].map((node) => node.cloneNode(true)));
   };
@@ -95,29 +96,62 @@ function choose(panel, number) {
 async function beat(panel, by) {
   const lesson = panel.page.store.lesson;
   if (lesson === null) return;
+  if (by < 0) hush(panel, true);
   if (by < 0) return void (lesson.place !== null ? await panel.act({ action: "restore" }) : await panel.back());
   if (lesson.playing !== null) return;
   const { element } = panel.current;
-  const locked = element.querySelector(".run-it:disabled") !== null;
-  if (locked) await answerUnasked(panel, lesson);
+  const open = openQuestions(panel, lesson);
+  if (open.length > 0) {
+    // The first press asks for the answer, and only the next one does without it: nothing is answered by itself.
+    if (noticed?.question !== open[0]) return void ask(panel, open[0]);
+    const passed = await panel.act({ action: "answer", question: open[0].dataset.question, answer: null });
+    hush(panel, true);
+    if (!passed) return;
+    if (open.length > 1) return void ask(panel, open[1]);
+  }
   const experiment = [...element.querySelectorAll("[data-experiment]")].map((each) => each.getAttribute("data-experiment") ?? "").find((run) => lesson.runs[run] !== "done");
   if (experiment !== undefined) return void (await panel.act({ action: "run", run: experiment }));
   if (element.querySelector("[data-task]") !== null && !lesson.done.includes(lesson.step) && lesson.goal?.reached !== true) return void (await panel.act({ action: "show" }));
   await panel.next();
 }
 
-/** Nobody has said which answer the hall gave: the run may be played all the same. @param {Panel} panel @param {LessonState} lesson */
-async function answerUnasked(panel, lesson) {
-  for (const question of document.querySelectorAll('.question[data-block="predict"]')) {
-    const id = question.getAttribute("data-question") ?? "";
-    const run = question.getAttribute("data-run") ?? "";
-    if (lesson.questions[id]?.answer !== null || lesson.runs[run] !== "locked") continue;
-    if (panel.steps.indexOf(/** @type {HTMLElement} */ (question.closest(".step"))) > panel.current.place) continue;
-    const options = [...question.querySelectorAll("[data-option]")].map((option) => option.getAttribute("data-option") ?? "");
-    const choice = question.getAttribute("data-choice");
-    for (const shown of document.querySelectorAll(`[data-question="${id}"], [data-echo="${id}"]`)) shown.setAttribute("data-unasked", "yes");
-    await panel.act({ action: "answer", question: id, answer: choice === "number" ? 0 : choice === "one" ? options[0] : choice === "many" ? [] : options });
-  }
+/** What the presenter was told of a question without an answer. @type {{ question: HTMLElement, step: HTMLElement, words: HTMLElement } | null} */
+let noticed = null;
+
+/** Measured questions that nobody has answered: those of this step, and those of earlier steps that a run here waits for. @param {Panel} panel @param {LessonState} lesson */
+function openQuestions(panel, lesson) {
+  const { element, place } = panel.current;
+  const runs = new Set([...element.querySelectorAll("[data-experiment]")].map((each) => each.getAttribute("data-experiment") ?? ""));
+  return /** @type {HTMLElement[]} */ ([...document.querySelectorAll(".question[data-question]")]).filter((question) => {
+    const { block, question: id = "", run = "" } = question.dataset;
+    const state = lesson.questions[id];
+    if (block === "quiz" || question.hidden || !state?.open || state.answer !== null) return false;
+    if (element.contains(question)) return run === "" || lesson.runs[run] !== "ready";
+    const step = /** @type {HTMLElement} */ (question.closest(".step"));
+    return panel.steps.indexOf(step) < place && runs.has(run) && lesson.runs[run] === "locked";
+  });
+}
+
+/** Says that an answer is needed, and how to give it or do without. @param {Panel} panel @param {HTMLElement} question */
+function ask(panel, question) {
+  hush(panel, true);
+  const many = question.querySelectorAll(".option input").length;
+  const isHere = panel.current.element.contains(question);
+  const how = !isHere ? "It was asked in an earlier step: go back for it" : many > 0 ? `Press 1 to ${many} for its answer` : "Enter its answer";
+  const says = make("p", { className: "wall-vote" }, `The room has not voted. ${how}, or go on once more without one.`);
+  says.setAttribute("role", "status");
+  byId("lesson-body").prepend(says);
+  says.scrollIntoView({ block: "nearest" });
+  noticed = { question, step: panel.current.element, words: says };
+}
+
+/** Takes the words away once there is an answer, or another step. @param {Panel} panel @param {boolean} [now] */
+function hush(panel, now = false) {
+  if (noticed === null) return;
+  const answer = panel.page.store.lesson?.questions[noticed.question.dataset.question ?? ""]?.answer ?? null;
+  if (!now && answer === null && panel.current.element === noticed.step) return;
+  noticed.words.remove();
+  noticed = null;
 }
 
 // --- notes ------------------------------------------------------------------------------------------

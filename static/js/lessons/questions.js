@@ -106,10 +106,11 @@ export class Question {
     const isOther = isFresh || JSON.stringify(this.#state?.answer) !== JSON.stringify(state.answer);
     this.#state = state;
     // What was seen is asked when there is something to have seen.
-    this.root.hidden = this.block === "observe" && !state.open && state.answer === null;
+    const isOver = !state.open && (state.answer !== null || state.result !== null);
+    this.root.hidden = this.block === "observe" && !state.open && !isOver;
     if (isOther && state.answer !== null) this.#showAnswer(state.answer);
-    for (const input of this.#inputs()) input.disabled = !state.open && state.answer !== null;
-    for (const button of this.root.querySelectorAll(".move")) /** @type {HTMLButtonElement} */ (button).disabled = !state.open && state.answer !== null;
+    for (const input of this.#inputs()) input.disabled = isOver;
+    for (const button of this.root.querySelectorAll(".move")) /** @type {HTMLButtonElement} */ (button).disabled = isOver;
     this.#showCheck();
     this.pending.hidden = this.block !== "predict" || state.answer === null || state.result !== null;
     if (!this.pending.hidden) this.pending.textContent = pendingWords(lesson, this.run);
@@ -135,9 +136,11 @@ export class Question {
     for (const option of this.options) this.#markOption(option, answer, result);
     this.outcome.hidden = result === null;
     this.#showEcho(answer, result);
-    if (result === null || answer === null) return;
+    // A question that was passed over has a result, and nobody's answer.
+    for (const shown of [this.root, this.echo]) shown?.toggleAttribute("data-unasked", result !== null && answer === null);
+    if (result === null) return;
     const children = this.#told(answer, result);
-    if (result.right !== null && !this.#tellsOthers && this.#hasOthers(answer, result)) {
+    if (answer !== null && result.right !== null && !this.#tellsOthers && this.#hasOthers(answer, result)) {
       const others = make("button", { className: "as-link", type: "button" }, "Why not the others?");
       others.addEventListener("click", () => {
         this.#tellsOthers = true;
@@ -153,17 +156,18 @@ export class Question {
   /** @param {LessonAnswer | null} answer @param {LessonResult | null} result */
   #showEcho(answer, result) {
     if (this.echo === null) return;
-    this.echo.hidden = result === null || answer === null;
+    this.echo.hidden = result === null;
     this.echo.dataset.result = this.root.dataset.result;
-    if (result !== null && answer !== null) this.echo.querySelector(".outcome")?.replaceChildren(...this.#told(answer, result));
+    if (result !== null) this.echo.querySelector(".outcome")?.replaceChildren(...this.#told(answer, result));
   }
 
-  /** What was said beside what was measured, and the way to what speaks against it. @param {LessonAnswer} answer @param {LessonResult} result */
+  /** What was said beside what was measured, and the way to what speaks against it. @param {LessonAnswer | null} answer @param {LessonResult} result */
   #told(answer, result) {
-    const title = make("p", { className: "outcome-title" }, result.right === null ? "Another way" : result.right ? "✓ Right" : "✗ Not so");
+    const title = make("p", { className: "outcome-title" }, answer === null ? "Passed over" : result.right === null ? "Another way" : result.right ? "✓ Right" : "✗ Not so");
     const children = [title];
     if (result.measured !== null) {
-      children.push(make("dl", {}, make("dt", { className: "you-said" }, "You said"), inTongue(make("dd", { className: "you-said" }, this.#said(answer)), this.#tongue), make("dt", {}, "Measured"), inTongue(make("dd", { className: "measured" }, result.measured), this.choice === "order" ? this.#tongue : "")));
+      const own = answer === null ? [] : [make("dt", { className: "you-said" }, "You said"), inTongue(make("dd", { className: "you-said" }, this.#said(answer)), this.#tongue)];
+      children.push(make("dl", {}, ...own, make("dt", {}, "Measured"), inTongue(make("dd", { className: "measured" }, result.measured), this.choice === "order" ? this.#tongue : "")));
     }
     if (result.measured !== null && result.means) children.push(told(make("p", { className: "means" }), result.means));
     children.push(told(make("p"), result.says));

@@ -1,0 +1,68 @@
+"""The projector view where the room has not voted: nothing is answered for it."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import MakeContext
+from tests.browser.visitor import QUICKLY, Visitor
+
+LONG_MS = 120_000
+NOT_VOTED = re.compile(
+    r"^The room has not voted\. Press 1 to 4 for its answer, or go on once more without one\.$"
+)
+"""What is said to a presenter who goes on without an answer."""
+
+
+def on_the_wall(make_context: MakeContext) -> Page:
+    """The worked lesson at its prediction, large, playing quickly."""
+    page = make_context(viewport={"width": 1920, "height": 1080}).new_page()
+    page.goto("/lessons/lost-after-ok?step=bet")
+    expect(page.locator("body[data-connection=open]")).to_be_attached()
+    Visitor(page).go_at(QUICKLY)
+    page.goto("/lessons/lost-after-ok?step=bet&present")
+    expect(page.locator(".wall-title")).to_contain_text("How many writes with an OK")
+    return page
+
+
+def test_an_unanswered_prediction_is_asked_for(make_context: MakeContext) -> None:
+    """Going on says that the room has not voted, and chooses nothing; then the presenter gives its answer."""
+    page = on_the_wall(make_context)
+    page.keyboard.press("PageDown")
+    expect(page.get_by_role("status").filter(has_text=NOT_VOTED)).to_be_visible()
+    expect(page.locator(".wall-title")).to_contain_text("How many writes with an OK")
+    expect(page.get_by_role("radio", checked=True)).to_have_count(0)
+    page.keyboard.press("3")
+    expect(page.locator('[data-question="bet"] input[value="some"]')).to_be_checked()
+    expect(page.locator(".wall-vote")).to_have_count(0)
+    page.keyboard.press("PageDown")
+    expect(page.locator(".wall-title")).to_have_text("Pull the plug")
+
+
+def test_an_unanswered_prediction_can_be_passed_over(make_context: MakeContext) -> None:
+    """The second press goes on: the run tells what happened, and nobody was right or wrong. What was seen is
+    asked for in the same way."""
+    page = on_the_wall(make_context)
+    page.keyboard.press("PageDown")
+    expect(page.locator(".wall-vote")).to_have_text(NOT_VOTED)
+    page.keyboard.press("PageDown")
+    expect(page.locator(".wall-title")).to_have_text("Pull the plug")
+    expect(page.locator(".wall-vote")).to_have_count(0)
+    page.keyboard.press("PageDown")
+    expect(page.locator(".wall-title")).to_contain_text("What did the new leader do", timeout=LONG_MS)
+    echo = page.locator('[data-echo="bet"]')
+    expect(echo.locator(".measured")).to_have_text(re.compile(r"^\d+$"))
+    expect(echo).not_to_contain_text("You said")
+    expect(page.locator("#played")).to_be_hidden(timeout=LONG_MS)
+    page.keyboard.press("PageDown")
+    expect(page.locator(".wall-vote")).to_contain_text("Press 1 to 2 for its answer")
+    expect(page.get_by_role("radio", checked=True)).to_have_count(0)
+    page.keyboard.press("2")
+    expect(page.locator('.step:not([hidden]) [data-question="where"]')).to_have_attribute(
+        "data-result", "right"
+    )
+    expect(page.locator(".step:not([hidden]) .explain")).to_be_visible()
+    page.keyboard.press("PageDown")
+    expect(page.locator(".wall-title")).to_have_text("What can this client say about its write?")
