@@ -44,13 +44,13 @@ log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 COOKIE = "room"
-COMPARING = "compare"
-"""What the comparison's page says of itself: it watches a room of its own beside the visitor's first."""
 FIRST_COMPARISON = Start(
     scenario="living-cluster",
     lanes=[{"replication": "async"}, {"replication": "quorum"}, {"replication": "sync"}],
 )
-"""What a visitor finds there."""
+OWN_ROOMS: dict[object, Start | None] = {"compare": FIRST_COMPARISON, "lesson": None}
+"""Pages, by what they say of themselves, that watch a room of their own beside the visitor's first: what is
+going on there is not lost. With what a visitor finds in it; `None` for what the first room begins with."""
 COOKIE_SECONDS = 30 * 24 * 3600
 MESSAGE_BYTES_MAX = 64 * 1024
 BYTES_MAX = {
@@ -144,10 +144,16 @@ def room_key(cookie: str | None, secret: bytes) -> str | None:
 
 
 def _visited(secret: bytes) -> str | None:
-    """The key of the room that a request is about. A page in another site's frame has no cookie here:
-    it says the token that it was given instead."""
+    """The key of the room that a request is about, which may say from which page it comes (`?page=`). A page
+    in another site's frame has no cookie here: it says the token that it was given instead."""
     request = flask.request
-    return room_key(request.headers.get(web_sharing.TOKEN_HEADER) or request.cookies.get(COOKIE), secret)
+    key = room_key(request.headers.get(web_sharing.TOKEN_HEADER) or request.cookies.get(COOKIE), secret)
+    return None if key is None else _room_of(key, request.args.get("page"))
+
+
+def _room_of(key: str, page: object) -> str:
+    """The key of the room that a visitor's page watches."""
+    return f"{key}-{page}" if isinstance(page, str) and page in OWN_ROOMS else key
 
 
 def _signature(token: str, secret: bytes) -> str:
@@ -269,8 +275,6 @@ def _history(app: flask.Flask, rooms: Rooms) -> flask.Response:
     """What has happened so far in the visitor's room."""
     sockets = cast(Sockets, app.extensions["sockets"])
     key = _visited(sockets.secret)
-    if key is not None and flask.request.args.get("page") == COMPARING:
-        key = f"{key}-{COMPARING}"
     try:
         history = sockets.in_turns(rooms.history(key)) if key is not None else None
         if history is None:
@@ -465,10 +469,9 @@ class Sockets:
             key = room_key(cookie, self.secret)
             if key is None:
                 raise CommandRefused(UNKNOWN_ROOM)
-            first_start = None
-            if isinstance(auth, dict) and auth.get("page") == COMPARING:
-                key, first_start = f"{key}-{COMPARING}", FIRST_COMPARISON
-            self.deliver(self.rooms.open(key, connection, first_start))
+            page = auth.get("page") if isinstance(auth, dict) else None
+            first_start = OWN_ROOMS.get(page) if isinstance(page, str) else None
+            self.deliver(self.rooms.open(_room_of(key, page), connection, first_start))
         except CommandRefused as problem:
             says = {"says": str(problem)}
             self.socketio.emit("room.closed", says, to=connection)

@@ -360,11 +360,6 @@ dockTabs?.addEventListener("click", (event) => {
   if (name && dockTabs.checkVisibility()) void theDock().then((made) => made.toggle(name));
 });
 
-// A cluster that is in a lesson is met here as well.
-setTimeout(() => {
-  if (store.lesson !== null && document.body.dataset.page !== "lesson") void import("./lessons/visiting.js").then((module) => panels.push(new module.Visiting(page)));
-}, TIMELINE_AFTER_MS);
-
 // What stands for an operation explains itself from the first touch on.
 for (const kind of ["pointerover", "focusin"]) {
   document.addEventListener(kind, () => void import("./panels/provenance.js").then((module) => module.explain(page)), { once: true });

@@ -316,16 +316,19 @@ def test_exploring_is_free_and_leads_back(learner: Learner) -> None:
     expect(learner.visitor.node("A")).not_to_have_class(re.compile("dead"))
 
 
-def test_a_lesson_s_cluster_is_met_in_the_playground(learner: Learner) -> None:
-    """What the lesson forbids is allowed once it is asked for; and the way back is there."""
+def test_a_lesson_leaves_the_playground_as_it_is(learner: Learner) -> None:
+    """It has a cluster of its own, and what is taken from it by file is that cluster's."""
+    visitor = learner.visitor
+    visitor.open("/play")
+    visitor.say("write mine 1")
+    expect(visitor.cell("A", "mine=1")).to_be_visible()
+    visitor.hold()
     learner.open("/lessons/lost-after-ok")
-    page = learner.page
-    learner.visitor.open("/play")
-    expect(page.get_by_text("This cluster is in a lesson")).to_be_visible()
-    learner.press(page.get_by_role("button", name="Use it freely"))
-    expect(page.get_by_text("You explore a cluster of a lesson.")).to_be_visible()
-    learner.press(page.get_by_role("link", name="Back to it"))
-    expect(page.locator("#away:visible")).to_contain_text("You are exploring")
+    scenario = learner.page.evaluate("fetch('/export/scenario.yaml?page=lesson').then((given) => given.text())")
+    assert "title:" in scenario
+    assert "mine" not in scenario
+    visitor.open("/play")
+    expect(visitor.cell("A", "mine=1")).to_be_visible()
 
 
 def test_progress_can_be_taken_along(learner: Learner, tmp_path: Path, make_context: MakeContext) -> None:

@@ -122,7 +122,7 @@ function downloadSection(page, fault) {
 
 /** @param {string} name */
 async function download(name) {
-  const response = await fetch(`/export/${name}`).catch(() => null);
+  const response = await fetch(`/export/${name}?page=${document.body.dataset.page}`).catch(() => null);
   if (response === null) throw new Error(NO_ANSWER);
   if (!response.ok) throw new Error(await refusal(response));
   offer(name, await response.blob());
@@ -157,7 +157,7 @@ function openSection(page, dialog, fault) {
 /** @param {File} file */
 async function bring(file) {
   if (file.size > FILE_BYTES_MAX) throw new Error(`${file.name} has ${Math.ceil(file.size / 1024).toLocaleString("en")} KB; a scenario file has at most ${FILE_BYTES_MAX / 1024} KB.`);
-  const response = await fetch("/scenario", { method: "POST", body: file, headers: { "Content-Type": "application/yaml" } }).catch(() => null);
+  const response = await fetch(`/scenario?page=${document.body.dataset.page}`, { method: "POST", body: file, headers: { "Content-Type": "application/yaml" } }).catch(() => null);
   if (response === null) throw new Error(NO_ANSWER);
   const answer = /** @type {Answer | null} */ (await response.json().catch(() => null));
   if (answer === null || !answer.ok) throw new Error(answer?.error?.says ?? NO_ANSWER);
