@@ -324,7 +324,9 @@ def test_a_lesson_leaves_the_playground_as_it_is(learner: Learner) -> None:
     expect(visitor.cell("A", "mine=1")).to_be_visible()
     visitor.hold()
     learner.open("/lessons/lost-after-ok")
-    scenario = learner.page.evaluate("fetch('/export/scenario.yaml?page=lesson').then((given) => given.text())")
+    scenario = learner.page.evaluate(
+        "fetch('/export/scenario.yaml?page=lesson').then((given) => given.text())"
+    )
     assert "title:" in scenario
     assert "mine" not in scenario
     visitor.open("/play")
