@@ -56,6 +56,32 @@ def test_a_lost_write_is_shown_and_told(visitor: Visitor) -> None:
     expect(visitor.events("x=3").filter(has_text="LOST").first).to_have_class(re.compile(r"\blost\b"))
 
 
+def test_why_is_offered_where_a_loss_is_met(visitor: Visitor) -> None:
+    """On the evidence, in the ledger and behind the sentence: each leads to the course of the write."""
+    page = visitor.page
+    watch(visitor, LOSS)
+    drawer = page.get_by_role("region", name="Why?")
+    for opener in (chip(visitor, "Durable"), visitor.button("Ledger")):
+        opener.click()
+        visitor.button("Why? What became of x=3").click()
+        expect(drawer.locator(".why-asked")).to_contain_text("x=3 was acknowledged at")
+        expect(drawer.get_by_role("listitem").filter(has_text="from A to B does not arrive")).to_have_count(1)
+        page.keyboard.press("Escape")
+        expect(drawer).to_have_count(0)
+        expect(opener).to_be_focused()
+    narration = page.locator("#narration")
+    why = visitor.button("Why did this happen?")
+    while "acknowledged write is lost" not in (narration.text_content() or ""):
+        shown = page.locator("#time").text_content() or ""
+        page.locator("#step-back").click()
+        expect(page.locator("#time")).not_to_have_text(shown)
+    for width, height in ((1440, 900), (360, 740)):
+        page.set_viewport_size({"width": width, "height": height})
+        expect(why).to_be_in_viewport(ratio=1)
+    why.click()
+    expect(drawer.locator(".why-asked")).to_contain_text("1 acknowledged write is lost")
+
+
 def test_a_counterexample_can_be_followed(visitor: Visitor) -> None:
     """The four operations that no order explains, each with its client, times and result."""
     watch(visitor, RETRY)

@@ -6,6 +6,7 @@
 import { light } from "../diagram/spotlight.js";
 import { operationWords, seconds } from "../store.js";
 import { closeDrawer, make, openDrawer, shownName } from "./drawer.js";
+import { whyWrite } from "./why.js";
 
 /** @param {Page} page @param {string} promise */
 export function openEvidence(page, promise) {
@@ -110,7 +111,7 @@ class Evidence {
     const end = (/** @type {Operation} */ operation) => operation.returned_us ?? this.page.store.nowUs;
     const first = Math.min(...operations.map((operation) => operation.called_us));
     const span = Math.max(1, Math.max(...operations.map(end)) - first);
-    const rows = operations.map((operation) => timelineRow(operation, (operation.called_us - first) / span, (end(operation) - operation.called_us) / span));
+    const rows = operations.map((operation) => timelineRow(this.page, operation, (operation.called_us - first) / span, (end(operation) - operation.called_us) / span));
     const missing = ids.length - operations.length;
     const list = make("ol", {}, ...rows);
     list.setAttribute("aria-label", "The operations in order of time");
@@ -126,8 +127,8 @@ function sentence({ held, says }, findings) {
   return findings !== null && findings.length > 1 ? `${start}${findings.length} findings; choose one to see it on the diagram.` : start.trim();
 }
 
-/** @param {Operation} operation @param {number} from part of the time shown @param {number} length */
-function timelineRow(operation, from, length) {
+/** @param {Page} page @param {Operation} operation @param {number} from part of the time shown @param {number} length */
+function timelineRow(page, operation, from, length) {
   const bar = make("span", { className: "bar-of-time" });
   bar.style.left = `${(from * 100).toFixed(1)}%`;
   bar.style.width = `${Math.max(1.5, length * 100).toFixed(1)}%`;
@@ -137,7 +138,7 @@ function timelineRow(operation, from, length) {
     make("b", { textContent: `Client ${operation.client}` }),
     make("code", { textContent: operationWords(operation) }),
     make("span", { className: "times", textContent: `${seconds(operation.called_us)} – ${operation.returned_us === null ? "no answer" : seconds(operation.returned_us)}` }),
-    make("span", { className: "result", textContent: resultWords(operation) }),
+    make("span", { className: "result", textContent: resultWords(operation) }, ...(operation.lost ? [" ", whyWrite(page, operation.id, operationWords(operation))] : [])),
     track);
   row.dataset.operation = String(operation.id);
   return row;

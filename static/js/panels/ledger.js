@@ -6,6 +6,7 @@
 import { light } from "../diagram/spotlight.js";
 import { seconds } from "../store.js";
 import { closeDrawer, make, openDrawer, shownName } from "./drawer.js";
+import { whyWrite } from "./why.js";
 
 const STAGES = /** @type {const} */ ([["received_us", "received"], ["flushed_us", "on disk"], ["applied_us", "applied"]]);
 const button = () => document.getElementById("show-ledger");
@@ -107,6 +108,7 @@ class Ledger {
     const { row } = held;
     const fate = fateOf(line);
     row.className = fate.tone;
+    if (fate.tone === "lost" || fate.tone === "doubt") fate.cell.firstElementChild?.after(whyWrite(this.page, line.operation, line.label));
     const name = /** @type {HTMLElement} */ (row.querySelector("button"));
     name.replaceChildren(make("code", { textContent: line.label }), ` client ${line.client}`);
     while (row.childElementCount > 1) row.lastElementChild?.remove(); // The button stays: it may have the focus.

@@ -3,7 +3,7 @@
  * The run told in time: the transport bar, the sentence of the moment and the verdicts on what the
  * cluster promises.
  */
-import { seconds } from "../store.js";
+import { firstAfter, seconds } from "../store.js";
 
 const SPOKEN_EVERY_MS = 3000;
 const TIME_EVERY_MS = 90;
@@ -26,6 +26,9 @@ const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.
 
 export class Story {
   #newest = -2;
+  #run = -1;
+  /** The event that the sentence shown is about. */
+  #told = -1;
   #timeAtMs = 0;
   #spokenAtMs = -SPOKEN_EVERY_MS;
   #spoken = -2;
@@ -44,6 +47,7 @@ export class Story {
     const speed = /** @type {HTMLSelectElement} */ (byId("speed"));
     speed.addEventListener("change", () => page.playback("speed", Number(speed.value)));
     byId("show-table").addEventListener("click", () => page.open("table"));
+    byId("narration-why").addEventListener("click", () => page.why(this.#told));
     document.getElementById("show-ledger")?.addEventListener("click", () => page.open("ledger"));
   }
 
@@ -56,7 +60,9 @@ export class Story {
     this.#showSpeed(store.speed);
     setText(byId("count"), `${(store.sequence + 1).toLocaleString("en")} events`);
     setText(byId("seed"), `seed ${store.start.seed}`);
-    this.#tell(store.tellings);
+    if (store.run !== this.#run) this.#forget();
+    // While the run plays, the clock says what is due: see `tick`.
+    if (store.viewUs !== null || !isPlaying || store.tellings.length === 0) this.#tell(store.tellings, store.shownUs);
     if (store.state) showModified(store.state.run.modified);
     if (store.state && store.state.verdicts !== this.#verdicts) this.#drawVerdicts(store.state.verdicts);
   }
@@ -66,7 +72,10 @@ export class Story {
     if (this.page.isPlaying && atMs - this.#timeAtMs < TIME_EVERY_MS) return;
     this.#timeAtMs = atMs;
     setText(byId("time"), seconds(timeUs));
-    this.#speak(atMs);
+    const { tellings } = this.page.store;
+    // Frames come ahead of the time that is shown: nothing is told before that has come to it.
+    if (tellings.length > 0) this.#tell(tellings, timeUs);
+    this.#speak(tellings[firstAfter(tellings, timeUs) - 1], atMs);
   }
 
   /** @param {number} speed */
@@ -80,12 +89,24 @@ export class Story {
 
   // --- the sentence of the moment ----------------------------------------------------------------
 
-  /** @param {Telling[]} tellings */
-  #tell(tellings) {
-    let telling = tellings[tellings.length - 1];
+  /** Another run, or another branch: nothing that was told of the last one holds. */
+  #forget() {
+    this.#run = this.page.store.run;
+    this.#newest = -2;
+    this.#readUntilMs = 0;
+    this.#spoken = -2;
+    this.#spokenAtMs = -SPOKEN_EVERY_MS;
+    setText(byId("spoken"), "");
+  }
+
+  /** @param {Telling[]} tellings oldest first @param {number} untilUs the time that is shown */
+  #tell(tellings, untilUs) {
+    const end = firstAfter(tellings, untilUs);
+    let telling = tellings[end - 1];
     if (telling === undefined) {
       setText(byId("narration-time"), "");
       setText(byId("narration-before"), "");
+      byId("narration-why").hidden = true;
       if (this.#newest !== -1) setText(byId("narration-text"), "Nothing has happened yet.");
       this.#newest = -1;
       return;
@@ -93,10 +114,12 @@ export class Story {
     if (telling.sequence === this.#newest) return;
     const latest = telling;
     // Whoever goes to a moment reads of that moment, and at once.
-    const isChosen = latest.sequence < this.#newest || !this.page.isPlaying;
-    if (latest.sequence < this.#newest) this.#newest = isChosen ? latest.sequence - 1 : -1;
+    const isOther = latest.sequence < this.#newest || this.#newest < 0;
+    const isChosen = isOther || !this.page.isPlaying;
+    const recent = tellings.slice(Math.max(0, end - 20), end);
+    if (isOther || (isChosen && this.page.viewUs !== null)) this.#newest = (recent.find((each) => each.at_us === latest.at_us) ?? latest).sequence - 1;
     // Of what came at once, the weightiest is told; and it stays long enough to be read.
-    for (const each of tellings.slice(-20)) {
+    for (const each of recent) {
       if (each.sequence > this.#newest && weight(each) >= weight(telling)) telling = each;
     }
     const nowMs = performance.now();
@@ -108,6 +131,8 @@ export class Story {
     setText(byId("narration-time"), `${seconds(telling.at_us)} —`);
     const before = tellings[tellings.indexOf(telling) - 1];
     setText(byId("narration-before"), before ? `${seconds(before.at_us)} — ${before.text}` : "");
+    this.#told = telling.sequence;
+    byId("narration-why").hidden = false;
     byId("narration-text").replaceChildren(...marked(telling.text));
   }
 
@@ -115,9 +140,8 @@ export class Story {
   #weight = 0;
   #readUntilMs = 0;
 
-  /** Speaks the newest sentence now and then: a screen reader cannot follow every one. @param {number} atMs */
-  #speak(atMs) {
-    const telling = this.page.store.tellings.at(-1);
+  /** Speaks the newest sentence now and then: a screen reader cannot follow every one. @param {Telling | undefined} telling @param {number} atMs */
+  #speak(telling, atMs) {
     if (telling === undefined || telling.sequence === this.#spoken || atMs - this.#spokenAtMs < SPOKEN_EVERY_MS) return;
     this.#spoken = telling.sequence;
     this.#spokenAtMs = atMs;

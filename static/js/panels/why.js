@@ -5,19 +5,31 @@
  * stands above it. Every link can be gone to.
  */
 import { seconds } from "../store.js";
-import { make, openDrawer } from "./drawer.js";
+import { make, openDrawer, shownName } from "./drawer.js";
 
 /** Whether sentences carry indexes, terms and names of events; the same for every chain. */
 let isPrecise = false;
 
+/** A button that asks what became of a write. @param {Page} page @param {number} operation @param {string} label the write in words */
+export function whyWrite(page, operation, label) {
+  const button = make("button", { type: "button", className: "loss-why", textContent: "Why?" });
+  button.setAttribute("aria-label", `Why? What became of ${label}`);
+  button.addEventListener("click", (event) => {
+    event.stopPropagation();
+    page.why(null, operation);
+  });
+  return button;
+}
+
 /** @param {Page} page @param {number | null} sequence the event that is asked about @param {number} [operation] the write, instead */
 export async function openWhy(page, sequence, operation) {
   const origin = document.activeElement;
+  const opener = shownName() === "ledger" ? "#show-ledger" : `[data-verdict="${shownName()?.split(" ")[1] ?? ""}"]`;
   const { run } = page.store;
   const answer = await page.connection.why(sequence, operation);
   if (!answer.ok || !answer.chain) return page.say(answer.error?.says ?? "The server did not answer.", "bad");
   const { chain } = answer;
-  const drawer = openDrawer(page, "why", "Why?", { refresh: () => page.store.run !== run && drawer.close(), origin: () => origin, closed: () => page.highlight(null) });
+  const drawer = openDrawer(page, "why", "Why?", { refresh: () => page.store.run !== run && drawer.close(), origin: () => (origin?.isConnected ? origin : document.querySelector(opener)), closed: () => page.highlight(null) });
   const toggle = /** @type {HTMLButtonElement} */ (make("button", { className: "button", type: "button", textContent: "Precise words" }));
   drawer.title.after(toggle);
   toggle.addEventListener("click", () => {
