@@ -212,8 +212,14 @@ function showBanner() {
 
 // --- painting -------------------------------------------------------------------------------------
 
+let run = store.run;
 store.subscribe(() => {
   clock.follow(store, performance.now());
+  if (store.run !== run) {
+    run = store.run;
+    // What was chosen is of a run that is not shown any more: this one may not have it.
+    if (page.highlighted !== null) page.highlight(null);
+  }
   refresh();
 });
 

@@ -123,6 +123,35 @@ def test_jumping_back_shows_the_crash_and_playing_on_comes_back(quiet: Visitor) 
     assert seconds(quiet) >= end
 
 
+def test_another_branch_tells_its_own_story(quiet: Visitor) -> None:
+    """What was chosen and said of a crash is let go of where nobody died: to the eye and to the ear."""
+    page = quiet.page
+    crashed(quiet)
+    row = quiet.events("A is dead").first
+    row.locator(".event-text").click()
+    expect(row).to_have_class(re.compile(r"\blit\b"))
+    says = page.locator(".events .dock-says")
+    expect(says).to_contain_text("A is dead")
+    expect(page.locator("#spoken")).not_to_be_empty()
+    page.get_by_label("Go to", exact=True).last.select_option("crash")
+    quiet.press("Go to the one before")
+    expect(page.locator("#spoken")).to_contain_text("A is dead")
+    quiet.press("Step back")
+    expect(page.locator(".node.dead")).to_have_count(0)
+    quiet.write("y", "2")
+    expect(quiet.button("Back to now")).to_be_hidden()
+    expect(page.get_by_label("Branch", exact=True).locator("option")).to_have_count(2)
+    quiet.hold()
+    expect(page.locator(".node.dead")).to_have_count(0)
+    expect(says).to_be_empty()
+    for place in ("#narration", "#spoken"):
+        expect(page.locator(place)).to_contain_text("y=2")
+        expect(page.locator(place)).not_to_contain_text("dead")
+    quiet.events()
+    expect(page.locator(".event").first).to_be_visible()
+    expect(page.locator(".event.lit")).to_have_count(0)
+
+
 def test_scrubbing_by_keyboard(quiet: Visitor) -> None:
     """The line of time is a slider like any other; it says where it is."""
     crashed(quiet)

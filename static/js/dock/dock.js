@@ -13,7 +13,7 @@ import { OperationsTab } from "./operations.js";
 import { SpaceTimeTab } from "./spacetime.js";
 import { TimeView } from "./view.js";
 
-/** @typedef {{ element: HTMLElement, frame(moment: { timeUs: number, atMs: number }): void }} DockTab */
+/** @typedef {{ element: HTMLElement, says?: HTMLElement, frame(moment: { timeUs: number, atMs: number }): void }} DockTab */
 
 const HEIGHT_MIN = 150;
 const HEIGHT_STEP = 24;
@@ -30,6 +30,8 @@ export class Dock {
   /** The tab that is open. @type {string | null} */
   shown = null;
   #isAsked = false;
+  /** The run that is drawn. */
+  #run = -1;
   /** @type {Map<string, DockTab>} */
   #made = new Map();
 
@@ -100,6 +102,11 @@ export class Dock {
     this.#isAsked = false;
     const { page, shown } = this;
     if (shown === null || this.host.hidden || page.store.newest === null) return;
+    if (page.store.run !== this.#run) {
+      this.#run = page.store.run;
+      // What was said of something chosen is not true of another run or branch.
+      for (const { says } of this.#made.values()) says?.replaceChildren();
+    }
     const isUpToDate = this.feed.update();
     const timeUs = page.viewUs === null ? page.clock.read(atMs) : page.shownUs();
     this.#made.get(shown)?.frame({ timeUs, atMs });

@@ -32,6 +32,10 @@ export class Story {
   #timeAtMs = 0;
   #spokenAtMs = -SPOKEN_EVERY_MS;
   #spoken = -2;
+  /** What is to be spoken next. @type {Telling | undefined} */
+  #due;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #later;
   #allVerdicts = false;
   /** What the row of verdicts was last fitted to. */
   #fitted = "";
@@ -117,7 +121,8 @@ export class Story {
     const isOther = latest.sequence < this.#newest || this.#newest < 0;
     const isChosen = isOther || !this.page.isPlaying;
     const recent = tellings.slice(Math.max(0, end - 20), end);
-    if (isOther || (isChosen && this.page.viewUs !== null)) this.#newest = (recent.find((each) => each.at_us === latest.at_us) ?? latest).sequence - 1;
+    if (this.page.viewUs !== null && isChosen) this.#newest = (recent.find((each) => each.at_us === latest.at_us) ?? latest).sequence - 1;
+    else if (isOther) this.#newest = latest.sequence - 1;
     // Of what came at once, the weightiest is told; and it stays long enough to be read.
     for (const each of recent) {
       if (each.sequence > this.#newest && weight(each) >= weight(telling)) telling = each;
@@ -142,7 +147,17 @@ export class Story {
 
   /** Speaks the newest sentence now and then: a screen reader cannot follow every one. @param {Telling | undefined} telling @param {number} atMs */
   #speak(telling, atMs) {
-    if (telling === undefined || telling.sequence === this.#spoken || atMs - this.#spokenAtMs < SPOKEN_EVERY_MS) return;
+    this.#due = telling;
+    if (telling === undefined || telling.sequence === this.#spoken) return;
+    const waitMs = this.#spokenAtMs + SPOKEN_EVERY_MS - atMs;
+    if (waitMs > 0) {
+      // Where time stands still nobody asks again.
+      if (!this.page.isPlaying) this.#later ??= setTimeout(() => {
+        this.#later = undefined;
+        this.#speak(this.#due, performance.now());
+      }, waitMs);
+      return;
+    }
     this.#spoken = telling.sequence;
     this.#spokenAtMs = atMs;
     setText(byId("spoken"), `${seconds(telling.at_us, 1)}: ${telling.text}`);
