@@ -24,7 +24,6 @@ from engineio.payload import Payload
 from flask.json.provider import DefaultJSONProvider
 from flask_compress import Compress
 from flask_socketio import ConnectionRefusedError, SocketIO
-from markupsafe import escape
 from socketio.packet import EVENT, Packet
 from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.security import safe_join
@@ -213,19 +212,9 @@ def _error_page(problem: HTTPException) -> flask.Response:
     says = "There is no such page here." if code == 404 and is_plain else problem.description or problem.name
     if flask.request.path.endswith(".json"):
         return _coded(flask.jsonify({"ok": False, "error": {"says": says}}), code)
-    home = flask.url_for("home")
-    play = flask.url_for("play")
-    # A page that may not be framed is opened beside the frame.
-    blank = ' target="_blank" rel="noopener"' if flask.request.endpoint == "embed" else ""
-    html = (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta name="color-scheme" content="light dark"><title>{escape(says)}</title>'
-        f'<link rel="stylesheet" href="{flask.url_for("static", filename="css/page.css")}">'
-        f"<main><h1>{escape(says)}</h1>"
-        f'<p>Go to <a href="{home}"{blank}>the start</a> or '
-        f'<a href="{play}"{blank}>the playground</a>.</p></main></html>'
-    )
+    theme = flask.request.args.get("theme") if flask.request.endpoint == "embed" else None
+    fixed_theme = theme if theme in web_sharing.THEMES else None
+    html = flask.render_template("missing.html", says=says, fixed_theme=fixed_theme)
     return _coded(flask.make_response(html), code)
 
 

@@ -306,6 +306,7 @@ def app(small: Library, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> flas
         (tmp_path / f"templates/{name}.html").write_text("{{ lessons|tojson }}{{ broken|tojson }}")
     for name in ("lesson", "lesson_print", "interview_question"):
         (tmp_path / f"templates/{name}.html").write_text("{{ lesson.title }} {{ step }}")
+    (tmp_path / "templates/missing.html").write_text("{{ says }}")
     ours = resources.folder
     monkeypatch.setattr(
         "server.resources.folder", lambda name: tmp_path / name if name == "templates" else ours(name)

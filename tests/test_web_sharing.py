@@ -485,8 +485,34 @@ def test_a_frame_of_what_is_not_there(browser: FlaskClient) -> None:
         response = browser.get(path)
         assert response.status_code == 404
         assert says in response.text
-        assert 'target="_blank"' in response.text
+        assert all('target="_blank"' in link for link in re.findall(r"<a (?!class=.skip).*?>", response.text))
+        assert "<header" not in response.text
+        assert "<script" not in response.text
         assert "frame-ancestors *;" in response.headers["Content-Security-Policy"]
+
+
+def test_a_page_that_is_not_there_leads_on(browser: FlaskClient) -> None:
+    """In the site's own looks, in the theme that was chosen, and without a program."""
+    browser.set_cookie("theme", "dark")
+    for path, says in {
+        "/nothing": "There is no such page here.",
+        "/lessons/gone": "There is no lesson called gone here.",
+        "/interview/gone": "There is no question called gone here.",
+        "/challenges/<b>": "There is no challenge called &lt;b&gt; here.",
+    }.items():
+        response = browser.get(path)
+        assert response.status_code == 404
+        header, main = response.text.split("<main")
+        assert '<header class="top">' in header
+        assert 'data-theme="dark"' in header
+        assert f"<h1>{says}</h1>" in main
+        for way in ("/lessons", "/interview", "/play"):
+            assert f'<a href="{way}">' in main
+        assert not re.search(r"<script|https?://(?!www\.w3\.org/2000/svg)", response.text)
+    assert browser.get("/lessons/gone.json").json == {
+        "ok": False,
+        "error": {"says": "There is no lesson called gone here."},
+    }
 
 
 def test_a_frame_has_a_room_of_its_own(
