@@ -420,9 +420,12 @@ def test_charts_tell_their_values(lost: Visitor) -> None:
     availability = page.get_by_role("slider", name="Availability")
     availability.focus()
     page.keyboard.press("Home")
-    expect(availability).to_have_attribute("aria-valuetext", re.compile(r"^0\.00 s: nothing ended lately"))
+    expect(availability).to_have_attribute("aria-valuetext", re.compile(r"^0\.00 s: nothing due lately"))
     until(page, lambda: later(availability, "no leader"))
     expect(page.locator(".charts p.hidden").first).to_contain_text(re.compile(r"\d answered, middle \d+ ms"))
+    expect(page.locator(".chart-legend").last).to_contain_text(re.compile(r"no leader: 1\d\.\d s"))
+    # A read waits for an answer in the gap: the share falls.
+    until(page, lambda: later(availability, "s: 0 % answered"))
     lag = page.get_by_role("slider", name="Replication lag")
     lag.focus()
     page.keyboard.press("Home")

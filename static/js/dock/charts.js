@@ -41,6 +41,9 @@ function sampled(from, to, columns, value) {
   return dots;
 }
 
+/** How long nobody led, up to a time. @param {Series} series @param {number} us */
+const leaderlessUs = (series, us) => series.leaderless.reduce((sum, { from_us, to_us }) => sum + Math.max(0, Math.min(to_us, us) - from_us), 0);
+
 /** @type {Chart[]} */
 const CHARTS = [
   {
@@ -97,14 +100,14 @@ const CHARTS = [
     read(series, from, to, columns, colours) {
       const share = (/** @type {number} */ us) => { const found = series.shareAt(us); return found === null ? null : found * 100; };
       const points = sampled(from, to, columns, share);
-      return { curves: [{ name: `answered, of what ended in ${SHARE_WINDOW_US / 1e6} s`, colour: colours["ok-strong"], dash: [], kind: "step", points }], most: 100, bands: series.leaderless };
+      return { curves: [{ name: `answered, of what was due in ${SHARE_WINDOW_US / 1e6} s`, colour: colours["ok-strong"], dash: [], kind: "step", points }], most: 100, bands: series.leaderless };
     },
     at(series, us) {
       const share = series.shareAt(us);
-      return `${share === null ? "nothing ended lately" : `${Math.round(share * 100)} % answered`}${series.isLeaderless(us) ? ", no leader" : ""}`;
+      return `${share === null ? "nothing due lately" : `${Math.round(share * 100)} % answered`}${series.isLeaderless(us) ? ", no leader" : ""}`;
     },
     sum(series, us) {
-      const without = series.leaderless.reduce((sum, { from_us, to_us }) => sum + Math.max(0, Math.min(to_us, us) - from_us), 0);
+      const without = leaderlessUs(series, us);
       const ended = series.endingsWithin(-1, us);
       const answered = ended.filter((ending) => ending.isAnswered).length;
       return `${ended.length === 0 ? "nothing ended" : `${Math.round((answered / ended.length) * 100)} % answered`}, ${seconds(without, 1)} without a leader`;
@@ -237,10 +240,11 @@ export class ChartsTab {
     field.setAttribute("aria-valuenow", (readUs / 1e6).toFixed(2));
     field.setAttribute("aria-valuetext", `${seconds(readUs)}: ${words}`);
     write(sum, `${chart.title} up to ${seconds(shownUs)}: ${chart.sum(feed.series, shownUs)}.`);
-    const named = reading.curves.map((curve) => curve.name + curve.colour).join() + (reading.bands !== undefined);
+    const without = `no leader: ${seconds(leaderlessUs(feed.series, shownUs), 1)}`;
+    const named = reading.curves.map((curve) => curve.name + curve.colour).join() + (reading.bands === undefined ? "" : without);
     if (named === figure.named) return;
     figure.named = named;
-    legend.replaceChildren(...reading.curves.map((curve) => sample(curve)), ...(reading.bands === undefined ? [] : [sample({ name: "no leader", colour: colours.bad, dash: [], kind: "band" })]));
+    legend.replaceChildren(...reading.curves.map((curve) => sample(curve)), ...(reading.bands === undefined ? [] : [sample({ name: without, colour: colours.bad, dash: [], kind: "band" })]));
   }
 }
 

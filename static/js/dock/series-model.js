@@ -13,6 +13,10 @@ import { difference, firstAfter } from "../store.js";
 export const RATE_WINDOW_US = 1_000_000;
 /** Shares are taken of what ended in so long a time. */
 export const SHARE_WINDOW_US = 3_000_000;
+/** What waits for so long is not answered so far. */
+const DUE_US = 1_500_000;
+/** Nothing waits longer. */
+const WAIT_MAX_US = 60_000_000;
 
 export class Series {
   /** @type {Map<string, Sample[]>} by node: entries that the leader has and it does not; null for the leader, for the dead and without a leader */
@@ -126,10 +130,25 @@ export class Series {
     return (answered.length * 1_000_000) / RATE_WINDOW_US;
   }
 
-  /** The share of what ended lately that was answered; null when nothing ended. @param {number} us */
+  /**
+   * The share of what was due lately that was answered; null when nothing was. What is asked and goes
+   * without an answer counts as not answered from `DUE_US` on, for as long as it waits.
+   * @param {number} us
+   */
   shareAt(us) {
     const ended = this.endingsWithin(us - SHARE_WINDOW_US, us);
-    return ended.length === 0 ? null : ended.filter((ending) => ending.isAnswered).length / ended.length;
+    const answered = ended.filter((ending) => ending.isAnswered).length;
+    const isWaiting = (/** @type {number} */ called) => called <= us - DUE_US;
+    let waiting = 0;
+    for (const called of this.#called.values()) if (isWaiting(called)) waiting++;
+    // What ended later was waiting then as well.
+    for (let position = firstAfter(this.endings, us); position < this.endings.length; position++) {
+      const { at_us, latency_us } = this.endings[position];
+      if (at_us - latency_us > us) continue;
+      if (isWaiting(at_us - latency_us)) waiting++;
+      if (at_us > us + WAIT_MAX_US) break;
+    }
+    return ended.length + waiting === 0 ? null : answered / (ended.length + waiting);
   }
 
   /** @param {string} node @param {number} us */
