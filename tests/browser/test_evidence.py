@@ -101,10 +101,30 @@ def test_the_ledger_says_where_every_write_went(visitor: Visitor) -> None:
     expect(rows.first).to_contain_text("LOST")
     expect(rows.last).to_contain_text("survived")
     expect(rows.last.get_by_role("cell", name=re.compile("received .* on disk .* applied"))).to_have_count(3)
-    rows.first.get_by_role("button").click()
+    rows.first.get_by_role("button", name=re.compile("^x=3")).click()
     expect(cell(visitor, "A", "x=2")).to_have_css("opacity", "0.28")
     visitor.press("Close")
     expect(visitor.button("Ledger")).to_be_focused()
+
+
+def test_the_ledger_of_the_past_knows_no_future(visitor: Visitor) -> None:
+    """At the moment of the OK nothing is lost yet; now, the lost ones can be had alone, by keys as well."""
+    watch(visitor, LOSS)
+    page = visitor.page
+    page.keyboard.press("l")
+    rows = page.get_by_role("table", name="Ledger of writes").locator("tbody tr")
+    kinds = page.get_by_role("group", name="Which writes")
+    expect(kinds.get_by_role("button", name="All 3")).to_have_attribute("aria-pressed", "true")
+    kinds.get_by_role("button", name="Lost 1").press("Enter")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("x=3")
+    kinds.get_by_role("button", name="All 3").press("Enter")
+    expect(rows).to_have_count(3)
+    slider = page.get_by_role("slider", name="Moment shown")
+    slider.press("Home")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("on its way")
+    expect(kinds.get_by_role("button", name="Lost 0")).to_be_visible()
 
 
 def test_a_read_says_where_its_answer_came_from(visitor: Visitor) -> None:

@@ -47,10 +47,11 @@ export function openDrawer(page, name, words, what) {
   element.setAttribute("aria-labelledby", "drawer-title");
   dock.after(element);
 
-  let sequence = page.store.sequence;
+  const moment = () => `${page.store.run} ${page.store.sequence} ${page.viewUs}`;
+  let shown = moment();
   const timer = setInterval(() => {
-    if (page.store.sequence === sequence) return;
-    sequence = page.store.sequence;
+    if (moment() === shown) return;
+    shown = moment();
     what.refresh();
   }, REFRESH_MS);
   const onKey = (/** @type {KeyboardEvent} */ event) => {

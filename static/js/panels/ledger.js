@@ -25,6 +25,8 @@ class Ledger {
   /** @type {Map<number, { row: HTMLTableRowElement, drawn: string }>} */
   #rows = new Map();
   #heads = "";
+  /** Which writes are listed: `all` or `lost`. */
+  #kind = "all";
 
   /** @param {Page} page */
   constructor(page) {
@@ -40,7 +42,18 @@ class Ledger {
     button()?.setAttribute("aria-expanded", "true");
     this.table.setAttribute("aria-labelledby", "drawer-title");
     this.says = make("p", { className: "hint", textContent: "Fetching the ledger…" });
-    this.drawer.title.after(this.says);
+    this.kinds = make("div", { className: "ledger-kinds" }, ...["all", "lost"].map((kind) => {
+      const chip = make("button", { type: "button", className: "chip" });
+      chip.dataset.kind = kind;
+      chip.addEventListener("click", () => {
+        this.#kind = kind;
+        this.#draw();
+      });
+      return chip;
+    }));
+    this.kinds.setAttribute("role", "group");
+    this.kinds.setAttribute("aria-label", "Which writes");
+    this.drawer.title.after(this.kinds, this.says);
     this.drawer.body.append(this.table);
     Object.assign(this.drawer.body, { tabIndex: 0 });
     this.drawer.body.setAttribute("role", "region");
@@ -58,10 +71,18 @@ class Ledger {
   }
 
   #draw() {
-    const lines = this.#lines;
+    const { store } = this.page;
+    const known = this.#lines.filter((line) => line.called_us <= store.shownUs).map((line) => (store.viewUs === null ? line : asOf(line, store.viewUs, store.state)));
+    const lines = this.#kind === "all" ? known : known.filter((line) => line.lost_because !== null);
     const nodes = [...new Set([...Object.keys(this.page.store.state?.nodes ?? {}), ...lines.flatMap(({ entries }) => entries.flatMap(({ copies }) => Object.keys(copies)))])].sort();
-    const lost = lines.filter((line) => line.lost_because !== null).length;
-    this.says.textContent = lines.length === 0 ? "No write was asked for yet." : `${lines.length} ${lines.length === 1 ? "write" : "writes"}, newest first${lost > 0 ? `; ${lost} told OK and then LOST` : ""}`;
+    const lost = known.filter((line) => line.lost_because !== null).length;
+    for (const chip of this.kinds.children) {
+      const isAll = chip.getAttribute("data-kind") === "all";
+      const words = isAll ? `All ${known.length}` : `Lost ${lost}`;
+      if (chip.textContent !== words) chip.textContent = words;
+      chip.setAttribute("aria-pressed", String(isAll === (this.#kind === "all")));
+    }
+    this.says.textContent = known.length === 0 ? "No write was asked for yet." : `${known.length} ${known.length === 1 ? "write" : "writes"}${store.viewUs === null ? "" : ` by ${seconds(store.viewUs)}`}, newest first${lost > 0 ? `; ${lost} told OK and then LOST` : ""}`;
     this.#drawHeads(nodes);
     for (const [id, { row }] of this.#rows) {
       if (lines.some((line) => line.operation === id)) continue;
@@ -125,6 +146,22 @@ class Ledger {
     for (const [id, { row }] of this.#rows) row.querySelector("button")?.setAttribute("aria-pressed", String(id === this.#chosen));
     light(this.page.store.state, this.#chosen === null ? [] : [this.#chosen]);
   }
+}
+
+/** What was known of a write at a moment of the past. @param {LifeLine} line @param {number} us @param {ClusterState | null} state the run then @returns {LifeLine} */
+function asOf(line, us, state) {
+  const then = (/** @type {number | null} */ at) => (at !== null && at <= us ? at : null);
+  const returned_us = then(line.returned_us);
+  const entries = line.entries.filter(({ created_us }) => created_us <= us).map((entry) => ({
+    ...entry, committed_us: then(entry.committed_us),
+    copies: Object.fromEntries(Object.entries(entry.copies).filter(([, copy]) => then(copy.received_us) !== null).map(([node, copy]) => [node, {
+      received_us: copy.received_us, flushed_us: then(copy.flushed_us), applied_us: then(copy.applied_us), gone_us: then(copy.gone_us), gone_because: then(copy.gone_us) === null ? null : copy.gone_because,
+    }])),
+  }));
+  const lost_because = state?.operations[line.operation]?.lost ? line.lost_because : null;
+  const is_present = lost_because === null && entries.some(({ copies }) => Object.values(copies).some((copy) => copy.gone_us === null));
+  const confirmed_us = then(line.confirmed_us);
+  return { ...line, entries, returned_us, confirmed_us, confirmed_by: confirmed_us === null ? null : line.confirmed_by, outcome: returned_us === null ? "pending" : line.outcome, is_present, lost_because, surprise: returned_us === null ? null : line.surprise };
 }
 
 /** A table cell, one line for each word. @param {...(string | Node)} lines */
