@@ -126,6 +126,8 @@ function openQuestions(panel, lesson) {
     const { block, question: id = "", run = "" } = question.dataset;
     const state = lesson.questions[id];
     if (block === "quiz" || question.hidden || !state?.open || state.answer !== null) return false;
+    // What was just chosen is on its way to the server.
+    if (question.querySelector("input[type=radio]:checked") !== null) return false;
     if (element.contains(question)) return run === "" || lesson.runs[run] !== "ready";
     const step = /** @type {HTMLElement} */ (question.closest(".step"));
     return panel.steps.indexOf(step) < place && runs.has(run) && lesson.runs[run] === "locked";
