@@ -285,3 +285,26 @@ def test_a_message_of_the_past_is_dropped_on_a_branch(quiet: Visitor) -> None:
     expect(quiet.page.get_by_role("menu")).to_contain_text("1 entry, term 1, sent")
     quiet.page.get_by_role("menuitem", name="Drop").press("Enter")
     expect(quiet.page.get_by_label("Branch", exact=True).locator("option")).to_have_count(2)
+
+
+LISTEN = """() => {
+  const seconds = (id) => parseFloat(document.getElementById(id).textContent);
+  window.told = [];
+  new MutationObserver(() => window.told.push([seconds('narration-time'), seconds('time')]))
+    .observe(document.getElementById('narration-time'), { childList: true, characterData: true, subtree: true });
+}"""
+
+
+def test_nothing_is_told_before_its_time(quiet: Visitor) -> None:
+    """Frames come ahead of the clock that is shown; the sentences wait for it."""
+    page = quiet.page
+    quiet.go_at("2")
+    quiet.say("write x 1")
+    page.evaluate(LISTEN)
+    quiet.play()
+    until(page, lambda: page.evaluate("window.told.length") >= 3)
+    quiet.say("kill leader")
+    until(page, lambda: page.evaluate("window.told.length") >= 5)
+    quiet.hold()
+    early = [(told, clock) for told, clock in page.evaluate("window.told") if told > clock]
+    assert early == []
