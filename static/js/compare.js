@@ -121,6 +121,10 @@ function makeLane(name) {
   return { name, root, diagram, choice, told };
 }
 
+/** Where there is room the figures stand beside each other, a line for each run: they are seen with the runs. */
+const isWide = matchMedia("(min-width: 900px)");
+isWide.addEventListener("change", change);
+
 /** The settings of each run, as they began. */
 const laneSettings = () => store.start.lanes ?? [];
 
@@ -192,26 +196,31 @@ function showFigures({ figures }) {
   const names = Object.keys(figures);
   const own = laneSettings();
   const words = [["by this moment", ...names.map((name) => `${name}  ${own[Number(name) - 1]?.replication ?? ""}`)], ...ROWS.map(([title, says]) => [title, ...names.map((name) => says(figures[name], store.shownUs))])];
-  const said = JSON.stringify(words);
+  const said = JSON.stringify([words, isWide.matches]);
   if (table.dataset.said === said) return;
   table.dataset.said = said;
   const caption = /** @type {HTMLElement} */ (table.querySelector("caption"));
-  const row = (/** @type {string[]} */ cells, /** @type {boolean} */ isHead, /** @type {((figures: Figures) => boolean) | undefined} */ isBad) => {
-    const line = document.createElement("tr");
-    cells.forEach((text, position) => {
-      const cell = document.createElement(isHead || position === 0 ? "th" : "td");
-      cell.textContent = text;
-      if (isHead && position > 0) cell.setAttribute("scope", "col");
-      if (!isHead && position === 0) cell.setAttribute("scope", "row");
-      if (position > 0 && isBad?.(figures[names[position - 1]])) cell.className = "bad";
-      line.append(cell);
-    });
-    return line;
+  const cellOf = (/** @type {number} */ figure, /** @type {number} */ run) => {
+    const isTitle = figure === 0 || run === 0;
+    const cell = Object.assign(document.createElement(isTitle ? "th" : "td"), { textContent: words[figure][run] });
+    const isColumn = (isWide.matches ? run : figure) === 0;
+    if (isTitle && figure + run > 0) cell.setAttribute("scope", isColumn ? "col" : "row");
+    if (isTitle) return cell;
+    cell.dataset.figure = words[figure][0];
+    if (ROWS[figure - 1][2]?.(figures[names[run - 1]])) cell.className = "bad";
+    return cell;
   };
+  const figureOf = (/** @type {number} */ line, /** @type {number} */ column) => (isWide.matches ? cellOf(column, line) : cellOf(line, column));
+  const [lines, columns] = isWide.matches ? [names.length + 1, words.length] : [words.length, names.length + 1];
+  const rows = Array.from({ length: lines }, (_, line) => {
+    const row = document.createElement("tr");
+    row.append(...Array.from({ length: columns }, (_, column) => figureOf(line, column)));
+    return row;
+  });
   const head = document.createElement("thead");
-  head.append(row(words[0], true, undefined));
+  head.append(rows[0]);
   const body = document.createElement("tbody");
-  body.append(...ROWS.map(([, , isBad], position) => row(words[position + 1], false, isBad)));
+  body.append(...rows.slice(1));
   table.replaceChildren(caption, head, body);
 }
 

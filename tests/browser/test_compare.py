@@ -20,7 +20,7 @@ def arrive(page: Page) -> Visitor:
 
 def figure(page: Page, row: str, lane: int) -> Locator:
     """A number of the table, by its row's title and its run."""
-    return page.locator("#figures tbody tr", has_text=row).locator("td").nth(lane - 1)
+    return page.locator(f'#figures td[data-figure="{row}"]').nth(lane - 1)
 
 
 def test_one_crash_in_three_runs(page: Page) -> None:
@@ -57,7 +57,7 @@ def test_choosing_other_settings_begins_anew(page: Page) -> None:
     visitor.press("Two runs only")
     expect(page.locator(".lane")).to_have_count(2)
     page.get_by_label("Replication of run 2").select_option("semi-sync")
-    expect(page.locator("#figures thead")).to_contain_text("2 semi-sync")
+    expect(page.locator("#figures")).to_contain_text("2 semi-sync")
     page.reload()
     expect(page.locator(".lane")).to_have_count(2)
     expect(page.get_by_label("Replication of run 2")).to_have_value("semi-sync")
@@ -76,6 +76,46 @@ def test_a_refused_command_says_why(page: Page) -> None:
     expect(page.locator(".lane .node.dead")).to_have_count(0)
     page.goto("/play")
     expect(page.locator("#diagram .node")).to_have_count(3)
+
+
+SEEN = """() => {
+  const box = (element) => element.getBoundingClientRect();
+  const floor = box(document.querySelector('.dock')).top;
+  const faults = [...document.querySelectorAll('#figures tr')].filter((row) => box(row).bottom > floor + 1)
+    .map((row) => `out of sight: ${row.textContent}`);
+  for (const lane of document.querySelectorAll('.lane')) {
+    const words = box(lane.querySelector('p.told')).top;
+    const low = [...lane.querySelectorAll('.region rect, .log text')].filter((part) => box(part).bottom > words);
+    faults.push(...low.map((part) => `under the sentence: ${part.outerHTML}`));
+  }
+  const toast = box(document.querySelector('#toasts > div'));
+  for (const control of document.querySelectorAll('.compare-head :is(button, input)')) {
+    const { left, right, top, bottom } = box(control);
+    if (left < toast.right && right > toast.left && top < toast.bottom && bottom > toast.top)
+      faults.push(`covered: ${control.id || control.textContent}`);
+  }
+  const field = document.querySelector('#command');
+  const pen = document.createElement('canvas').getContext('2d');
+  pen.font = getComputedStyle(field).font;
+  if (pen.measureText(field.placeholder).width > field.clientWidth - 18) faults.push('the placeholder is cut');
+  return faults;
+}"""
+
+
+def test_all_is_seen_at_once(make_context: Any) -> None:
+    """On a laptop each figure of each run, whole boxes of a partition, and controls free of what is refused."""
+    page: Page = make_context(viewport={"width": 1440, "height": 900}).new_page()
+    visitor = arrive(page)
+    visitor.hold()
+    command = page.get_by_label("Command for all runs")
+    command.fill("partition A | B C")
+    visitor.press("Send")
+    expect(page.locator(".region")).to_have_count(6)
+    command.fill("kill Q")
+    visitor.press("Send")
+    expect(page.locator("#toasts > div")).to_be_visible()
+    assert page.locator("#figures td").count() == 3 * 8
+    assert page.evaluate(SEEN) == []
 
 
 def test_accessible_and_at_home_on_a_phone(make_context: Any, axe: str) -> None:

@@ -5,7 +5,7 @@
  * repaints only that. It knows nothing of the socket, the panels or the rules of replication.
  */
 import { lackers, leaderOf, majority, operationWords, replicaOf, seconds } from "../store.js";
-import { fit, Keyed, layOut, makeGrip, SANS, set, shape, textWidth, write } from "./layout.js";
+import { fit, Keyed, layOut, makeGrip, SANS, SIDE_NAME_HEIGHT, set, shape, textWidth, write } from "./layout.js";
 import { Logs, Nodes } from "./nodes.js";
 import { Links, Messages } from "./wires.js";
 
@@ -124,7 +124,7 @@ export class Diagram {
       set(figure.root, { transform: `translate(${layout.nodes[node].x},${layout.nodes[node].y})` });
       set(figure.ring, { r: layout.radius + 5.5 });
     });
-    this.messages.draw(state, layout, stillness.matches);
+    this.messages.draw(state, layout, stillness.matches, this.links.tags);
   }
 
   /** @param {ClusterState} state @returns {Layout} */
@@ -132,7 +132,10 @@ export class Diagram {
     const cast = `${Object.keys(state.nodes).join("")}/${Object.keys(state.clients).join("")}`;
     if (this.#layout && !this.#isStale && cast === this.#cast) return this.#layout;
     this.#cast = cast;
-    const layout = layOut(this.#size.width, this.#size.height, Object.keys(state.nodes), Object.keys(state.clients));
+    const [nodes, clients] = [Object.keys(state.nodes), Object.keys(state.clients)];
+    const layout = layOut(this.#size.width, this.#size.height, nodes, clients);
+    // The lowest picture of this width: what a page must keep free, or something is cut off.
+    this.host.style.setProperty("--least", `${Math.ceil(layOut(this.#size.width, 0, nodes, clients).height)}px`);
     for (const svg of [this.below, this.above]) set(svg, { width: layout.width * layout.zoom, height: layout.height * layout.zoom, viewBox: `0 0 ${layout.width} ${layout.height}` });
     this.host.style.setProperty("--needs", `${Math.ceil(layout.height * layout.zoom)}px`);
     return (this.#layout = layout);
@@ -284,8 +287,8 @@ function regionsOf(state, layout) {
       const others = (groups[group] ?? []).filter((member) => !state.nodes[member]).map((member) => `client ${member}`);
       const words = [`side ${sides.indexOf(group) + 1}`, voters >= needed ? "majority" : "no majority", ...others];
       regions.push({
-        key: node, group, name: words.join(" · "), align: 0, x: x - layout.columnWidth / 2 + 4, y: y - layout.radius - 24,
-        width: layout.columnWidth - 8, height: layout.rowHeight + 18,
+        key: node, group, name: words.join(" · "), align: 0, x: x - layout.columnWidth / 2 + 4, y: y - layout.radius - SIDE_NAME_HEIGHT,
+        width: layout.columnWidth - 8, height: layout.sideHeight,
       });
     }
     before = node;

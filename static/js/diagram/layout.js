@@ -19,6 +19,7 @@
  * @property {number} rows rows of nodes
  * @property {number} columnWidth
  * @property {number} rowHeight from one row of nodes to the next
+ * @property {number} sideHeight of the box around those on one side of a partition
  * @property {number} belt height under the circles that belongs to the arrows
  * @property {number} labelHeight room under a circle for labels that do not fit inside
  * @property {number} cellRows rows of cells in one log
@@ -31,9 +32,22 @@ export const CELL_HEIGHT = 32;
 /** A row of cells with its applied bar and a gap. */
 export const CELL_PITCH = CELL_HEIGHT + 11;
 /** Heading, terms, a note, the store and the discarded entries: everything of a log but its cells. */
-const LOG_LINES_HEIGHT = 78;
+const LOG_LINES_HEIGHT = 90;
+/** Above a row of nodes, for the name of a partition's side. */
+export const SIDE_NAME_HEIGHT = 24;
+/** Under the logs, up to the lower edge of a partition's side. */
+const SIDE_FOOT = 3;
 /** From here on role and term can be read inside a circle. */
 const LABELS_INSIDE_FROM = 46;
+
+const LABELS_HEIGHT = 40;
+const BELT_MIN = 42;
+/** From the clients down to the circles. */
+const APPROACH_MIN = 48;
+const COLUMN_MIN = 84;
+/** Lower rooms than these have one row of nodes, and one row of cells in a log. */
+const TWO_ROWS_FROM = 720;
+const TWO_CELL_ROWS_FROM = 430;
 
 /** @param {number} low @param {number} value @param {number} high */
 export const clamp = (low, value, high) => Math.max(low, Math.min(high, value));
@@ -50,30 +64,35 @@ export function layOut(roomWidth, roomHeight, nodes, clients) {
   const zoom = clamp(1, Math.min(roomWidth / 1080, roomHeight / 600), 1.7);
   const width = roomWidth / zoom;
   const height = roomHeight / zoom;
-  const most = Math.max(1, Math.floor((width - 2 * MARGIN) / (isNarrow ? 84 : 100)));
+  // One row, even if a tight one, is seen whole where there is no height for two.
+  const isTight = isNarrow || (height < TWO_ROWS_FROM && nodes.length * COLUMN_MIN <= width - 2 * MARGIN);
+  const most = Math.max(1, Math.floor((width - 2 * MARGIN) / (isTight ? COLUMN_MIN : 100)));
   const rows = Math.ceil(nodes.length / most);
   const columns = Math.ceil(nodes.length / rows);
   const columnWidth = Math.min((width - 2 * MARGIN) / columns, 370);
-  const cellRows = columnWidth < 170 && !isNarrow ? 2 : 1;
+  const cellRows = columnWidth < 170 && !isNarrow && height / rows >= TWO_CELL_ROWS_FROM ? 2 : 1;
   const logHeight = LOG_LINES_HEIGHT + cellRows * CELL_PITCH;
   const client = { width: clientWidth(width, clients.length), height: isNarrow ? 40 : 44 };
   const edge = isNarrow ? 8 : 12;
   // What is left for circles, the arrows under them, and the way down from the clients.
   const free = (height - client.height - 2 * edge) / rows - logHeight;
 
-  const radius = Math.round(isNarrow ? clamp(26, columnWidth * 0.3, 36) : clamp(26, Math.min(columnWidth * 0.36, free * 0.19), 80));
+  const wished = Math.round(isNarrow ? clamp(26, columnWidth * 0.3, 36) : clamp(26, Math.min(columnWidth * 0.36, free * 0.19), 80));
+  const spare = free + logHeight - (LABELS_HEIGHT + BELT_MIN + logHeight + APPROACH_MIN + (rows > 1 ? SIDE_NAME_HEIGHT : 0) + SIDE_FOOT);
+  const radius = isNarrow || wished >= LABELS_INSIDE_FROM ? wished : Math.round(clamp(26, spare / 2, wished));
   const hasLabelsInside = radius >= LABELS_INSIDE_FROM;
-  const labelHeight = hasLabelsInside ? 4 : 40;
-  const belt = isNarrow || rows > 1 ? 42 : clamp(46, free * 0.2, 104);
-  const rowHeight = 2 * radius + labelHeight + belt + logHeight;
-  const approach = isNarrow ? 56 : clamp(54, height - 2 * edge - client.height - rows * rowHeight, 200);
-  const needed = edge + client.height + approach + rows * rowHeight;
+  const labelHeight = hasLabelsInside ? 4 : LABELS_HEIGHT;
+  const belt = isNarrow || rows > 1 ? BELT_MIN : clamp(BELT_MIN, free * 0.2, 104);
+  const ownHeight = 2 * radius + labelHeight + belt + logHeight;
+  const rowHeight = ownHeight + (rows > 1 ? SIDE_NAME_HEIGHT + SIDE_FOOT : 0);
+  const approach = isNarrow ? 56 : clamp(APPROACH_MIN, height - 2 * edge - client.height - rows * rowHeight, 200);
+  const needed = edge + client.height + approach + (rows - 1) * rowHeight + ownHeight + SIDE_FOOT;
   const top = edge + (isNarrow ? 0 : clamp(0, (height - needed - edge) * 0.4, 60));
 
   /** @type {Layout} */
   const layout = {
     width, height: Math.max(isNarrow ? needed : height, needed), isNarrow, zoom, radius, hasLabelsInside,
-    columns, rows, columnWidth, rowHeight, belt, labelHeight, cellRows, nodes: {}, clients: {},
+    columns, rows, columnWidth, rowHeight, sideHeight: SIDE_NAME_HEIGHT + ownHeight, belt, labelHeight, cellRows, nodes: {}, clients: {},
   };
   clients.forEach((id, position) => {
     layout.clients[id] = { ...client, x: spread(width, clients.length, position, client.width), y: top + client.height / 2 };
@@ -120,7 +139,7 @@ export function nodeCurve(layout, source, target, isInner = false) {
   const reach = layout.radius + (isInner ? 4 : 6);
   const out = Math.sin(angle) * reach;
   const down = Math.cos(angle) * reach;
-  const bottom = layout.radius + (layout.labelHeight + layout.belt) * (0.46 + 0.46 * farness) * (isInner ? 0.64 : 1);
+  const bottom = layout.radius + (layout.labelHeight + layout.belt) * (0.46 + 0.4 * farness) * (isInner ? 0.64 : 1);
   const depth = (bottom - down) / 0.75;
   const between = Math.abs(b.x - a.x) - 2 * out;
   const lean = Math.max(4, Math.min(between * (0.3 - 0.22 * farness), 90));
@@ -142,7 +161,7 @@ function underLabels({ radius, labelHeight, belt, columnWidth }, a, b, farness, 
   const side = Math.sign(b.x - a.x) || 1;
   const out = Math.min(22, columnWidth * 0.18) - 12 * farness + (isInner ? 6 : 0);
   const top = radius + labelHeight + 3;
-  const depth = (belt * (0.5 + 0.4 * farness) * (isInner ? 0.55 : 1)) / 0.75;
+  const depth = (belt * (0.5 + 0.28 * farness) * (isInner ? 0.55 : 1)) / 0.75;
   const lean = Math.min(60, (Math.abs(b.x - a.x) - 2 * out) * (0.2 - 0.1 * farness));
   return [
     { x: a.x + side * out, y: a.y + top },
@@ -191,6 +210,9 @@ export function clientCurve(layout, client, node, aside = 0) {
   }
   return [start, { x: start.x, y: start.y + pull }, { x: end.x + lean * 0.4, y: end.y - pull }, end];
 }
+
+/** Where the heading of a node's log begins, under the arrows. @param {Layout} layout @param {string} node */
+export const logHeadingY = (layout, node) => layout.nodes[node].y + layout.radius + layout.labelHeight + layout.belt + 4;
 
 /** Whether an address is a client's: digits, where a node's is a letter. @param {string} address */
 export const isClient = (address) => address >= "0" && address <= "9";

@@ -109,7 +109,7 @@ function termLine(state, replica, layout) {
   if (replica.handing_over_to) return `to ${replica.handing_over_to}, term ${replica.term}`;
   if (replica.role !== "candidate") return `term ${replica.term}`;
   const { needed, voters } = majority(state);
-  return layout.hasLabelsInside || layout.isNarrow ? `${replica.votes.length} of ${voters}, needs ${needed}` : `term ${replica.term}: ${replica.votes.length} of ${voters}, needs ${needed}`;
+  return layout.hasLabelsInside || layout.columnWidth < 150 ? `${replica.votes.length} of ${voters}, needs ${needed}` : `term ${replica.term}: ${replica.votes.length} of ${voters}, needs ${needed}`;
 }
 
 /** What a screen reader says of a node. @param {ClusterState} state @param {string} node @param {string} label */
@@ -174,7 +174,7 @@ function makeLog(layer) {
     cells: new Keyed(() => makeCell(root)),
     tray: new Keyed(() => {
       const cell = shape("g", { class: "discarded" }, root);
-      return { root: cell, box: shape("rect", { rx: 4, height: 22 }, cell), label: shape("text", { y: 15 }, cell) };
+      return { root: cell, box: shape("rect", { rx: 4, height: 20 }, cell), label: shape("text", { y: 14 }, cell) };
     }),
   };
 }
@@ -232,7 +232,7 @@ function drawLog(figure, node, state, layout, common) {
   write(figure.store, stored.length > 0 ? fit(`store ${stored.join(" ")}`, width + 2 * slack, `11px ${MONO}`) : "");
   const storeWidth = textWidth(figure.store.textContent ?? "", `11px ${MONO}`);
   set(figure.store, { x: Math.min(0, (width - storeWidth) / 2 + 0), y: below + (lostAt === null ? 10 : 24) });
-  drawTray(figure, replica, state, layout, below + (lostAt === null ? 17 : 31), width + slack);
+  drawTray(figure, replica, state, layout, below + (lostAt === null ? 15 : 29), width + slack);
 }
 
 /** The term above the first cell of every run of one term. @param {LogFigure} figure @param {Replica} replica @param {LogWindow} view */
@@ -292,7 +292,7 @@ function drawTray(figure, replica, state, layout, y, room) {
   const isLostEntry = (/** @type {DiscardedEntry} */ entry) => entry.operation !== null && state.operations[entry.operation]?.lost === true;
   show(figure.trayTitle, count > 0);
   write(figure.trayTitle, layout.isNarrow ? `gone ${count}` : count > 1 ? `discarded ${count}` : "discarded");
-  set(figure.trayTitle, { y: y + 15 });
+  set(figure.trayTitle, { y: y + 14 });
   let x = Math.ceil(textWidth(figure.trayTitle.textContent ?? "", `11px ${SANS}`)) + 7;
   // The newest ones, as many as there is room for.
   let left = room - x;

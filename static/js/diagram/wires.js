@@ -6,12 +6,12 @@
  * alone. State changes choose what is drawn; between them only positions move.
  */
 import { leaderOf, replicaOf, duration } from "../store.js";
-import { clamp, clientCurve, fit, isClient, Keyed, messageCurve, MONO, nodeCurve, pathOf, pointOn, SANS, set, shape, show, textWidth, write } from "./layout.js";
+import { clamp, clientCurve, fit, isClient, Keyed, logHeadingY, messageCurve, MONO, nodeCurve, pathOf, pointOn, SANS, set, shape, show, textWidth, write } from "./layout.js";
 
 /** @typedef {import("./layout.js").Layout} Layout */
 /** @typedef {Record<"root" | "line" | "hit" | "spot" | "gap" | "slashes" | "tag", SVGElement>} LinkFigure */
 /** @typedef {{ root: SVGElement, inner: SVGElement, pill: SVGElement, text: SVGElement, cross: SVGElement, hit: SVGElement,
- *   message: MessageState | null, curve: Curve | null, width: number, height: number, at: Point, size: number, strength: number,
+ *   message: MessageState | null, curve: Curve | null, width: number, height: number, at: Point, size: number, strength: number, floor: number,
  *   shownAt: string, shownSize: number, room: string }} MessageFigure */
 
 /** How long a message that died stays visible, in virtual time; one that reached a dead node, less long. */
@@ -27,12 +27,15 @@ const ELECTION_KINDS = new Set(["vote-request", "vote"]);
 // --- links ---------------------------------------------------------------------------------------
 
 /** @typedef {{ key: string, source: string, target: string, curve: Curve, class: string, heads: "none" | "end" | "both", broken: boolean, isMarked: boolean, tag: string, name: string }} Link */
+/** @typedef {{ x: number, y: number, width: number, height: number, isClients: boolean }} Tag words on a link: where their middle is, and how large they are */
 
 export class Links {
   /** @param {Element} layer @param {Element} handles a layer above it: where links run close, each can still be grasped by its middle */
   constructor(layer, handles) {
     /** @type {Keyed<LinkFigure>} */
     this.figures = new Keyed(() => makeLink(layer));
+    /** What messages must leave to be read. @type {Tag[]} */
+    this.tags = [];
     /** @type {Keyed<{ root: SVGElement }>} */
     this.handles = new Keyed(() => ({ root: shape("circle", { class: "handle", r: 12, "data-kind": "link" }, handles) }));
   }
@@ -40,6 +43,7 @@ export class Links {
   /** @param {ClusterState} state @param {Layout} layout */
   draw(state, layout) {
     const links = [...nodeLinks(state, layout), ...clientLinks(state, layout)];
+    this.tags = links.flatMap((link) => (link.tag === "" ? [] : [tagOf(link)]));
     this.figures.update(links, (link) => link.key, drawLink);
     this.handles.update(links, (link) => link.key, ({ root }, link) => {
       const middle = pointOn(link.curve, 0.5);
@@ -76,7 +80,18 @@ function drawLink(figure, link) {
   set(figure.gap, { transform: at });
   set(figure.slashes, { transform: at });
   write(figure.tag, link.tag);
-  set(figure.tag, { x: Math.round(middle.x), y: Math.round(middle.y - (link.broken ? 12 : 7)) });
+  if (link.tag === "") return;
+  const tag = tagOf(link);
+  set(figure.tag, { x: Math.round(tag.x), y: Math.round(tag.y + 4) });
+}
+
+/** Above the middle of an arc; beside a client's way, which runs down, on the left: its messages make way to the right. @param {Link} link @returns {Tag} */
+function tagOf({ curve, tag, broken, source }) {
+  const middle = pointOn(curve, 0.5);
+  const width = textWidth(tag, `600 11px ${SANS}`);
+  const isClients = isClient(source);
+  const x = isClients ? Math.max(width / 2 + 4, middle.x - width / 2 - (broken ? 14 : 6)) : middle.x;
+  return { x, y: middle.y - (isClients ? 4 : broken ? 16 : 11), width, height: 12, isClients };
 }
 
 /** @param {ClusterState} state @param {Layout} layout @returns {Link[]} */
@@ -203,13 +218,16 @@ export class Messages {
     this.isStill = false;
     /** @type {MessageFigure[]} those with words, in the order in which they make way for each other */
     this.worded = [];
+    /** @type {Tag[]} */
+    this.tags = [];
   }
 
-  /** @param {ClusterState} state @param {Layout} layout @param {boolean} isStill no motion: each message waits at its own place on the way */
-  draw(state, layout, isStill) {
+  /** @param {ClusterState} state @param {Layout} layout @param {boolean} isStill no motion: each message waits at its own place on the way @param {Tag[]} tags words on the links */
+  draw(state, layout, isStill, tags) {
     this.isStill = isStill;
+    this.tags = tags;
     const messages = Object.values(state.messages).filter((message, position, all) => !isOutdone(message, position, all));
-    const isCrowded = messages.length > READABLE_MAX * (layout.isNarrow ? 0.5 : 1);
+    const isCrowded = messages.length > READABLE_MAX * (layout.isNarrow ? 0.4 : 1);
     const focused = document.activeElement?.getAttribute("data-kind") === "message" ? document.activeElement : null;
     /** @type {Map<string, number>} */
     const onWay = new Map();
@@ -244,7 +262,7 @@ export class Messages {
   }
 
   #place() {
-    makeWay(this.worded);
+    makeWay(this.worded, this.tags);
     for (const figure of this.figures.used.values()) place(figure);
   }
 
@@ -281,7 +299,7 @@ function makeMessage(layer) {
     pill: shape("rect", { class: "pill" }, inner),
     text: shape("text", {}, inner),
     cross: shape("path", { class: "cross", d: "M-6,-6L6,6M6,-6L-6,6" }, inner),
-    message: null, curve: null, width: 0, height: 0, at: { x: 0, y: 0 }, size: 1, strength: 1, shownAt: "", shownSize: 1, room: "",
+    message: null, curve: null, width: 0, height: 0, at: { x: 0, y: 0 }, size: 1, strength: 1, floor: Infinity, shownAt: "", shownSize: 1, room: "",
   };
 }
 
@@ -304,6 +322,8 @@ function drawMessage(figure, message, layout, isCrowded, order) {
   figure.width = text === "" ? DOT : textWidth(text, font) + (isHeartbeat ? 0 : isSmall ? 12 : 18);
   figure.height = text === "" ? DOT : size + (isSmall || isHeartbeat ? 7 : 11);
   const { width, height } = figure;
+  const isInRow = !isBesideClient(message) && layout.nodes[message.source]?.row === layout.nodes[message.target]?.row;
+  figure.floor = isInRow && figure.curve !== null ? logHeadingY(layout, message.source) - height / 2 : Infinity;
   show(figure.root, figure.curve !== null);
   set(figure.root, {
     class: `message ${message.kind}${message.success === false ? " no" : ""}${isDropped ? " dropped" : ""}`,
@@ -358,14 +378,20 @@ function depth({ curve, message }) {
 /** @param {MessageState} message */
 const isBesideClient = ({ source, target }) => isClient(source) || isClient(target);
 
-/** Moves messages whose words would lie on each other apart. @param {MessageFigure[]} figures */
-function makeWay(figures) {
-  for (let later = 1; later < figures.length; later++) {
+/** Moves messages whose words would lie on each other, or on the words of a link, apart. @param {MessageFigure[]} figures @param {Tag[]} tags */
+function makeWay(figures, tags) {
+  for (let later = 0; later < figures.length; later++) {
     const figure = figures[later];
     const { message, at } = figure;
     if (message === null) continue;
     const isSideways = isBesideClient(message);
     let aside = 0;
+    for (const tag of tags) {
+      if (tag.isClients !== isSideways) continue;
+      const across = (figure.width * figure.size + tag.width) / 2 - Math.abs(at.x - tag.x);
+      const along = (figure.height * figure.size + tag.height) / 2 - Math.abs(at.y - tag.y);
+      if (across > 0 && along > 0) aside = Math.max(aside, isSideways ? (across + Math.max(0, tag.x - at.x) * 2) * Math.min(1, along / 6) : along * Math.min(1, across / EASE));
+    }
     for (let earlier = 0; earlier < later; earlier++) {
       const other = figures[earlier];
       if (other.message === null || isBesideClient(other.message) !== isSideways) continue;
@@ -375,7 +401,7 @@ function makeWay(figures) {
       aside += isSideways ? across * Math.min(1, along / EASE) : along * Math.min(1, across / EASE);
     }
     aside = Math.min(aside, isSideways ? RIGHT_MAX : DOWN_MAX);
-    figure.at = isSideways ? { x: at.x + aside, y: at.y } : { x: at.x, y: at.y + aside };
+    figure.at = isSideways ? { x: at.x + aside, y: at.y } : { x: at.x, y: Math.max(at.y, Math.min(at.y + aside, figure.floor)) };
   }
 }
 
