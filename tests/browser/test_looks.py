@@ -135,6 +135,71 @@ def test_everything_is_within_reach_on_a_phone(make_context: MakeContext, size: 
     expect(visitor.node("B")).not_to_have_class(re.compile(r"\bdead\b"))
 
 
+BAR = """() => {
+  const bar = document.querySelector('.bar');
+  const places = [...bar.children].filter((part) => part.offsetWidth > 0 && getComputedStyle(part).position !== 'fixed')
+    .map((part) => part.getBoundingClientRect()).map(({ top, height }) => top + height / 2);
+  const isOneLine = Math.max(...places) - Math.min(...places) < 6;
+  return isOneLine && bar.scrollWidth <= bar.clientWidth ? '' : `${innerWidth}: ${bar.offsetHeight} high, ${bar.scrollWidth} wide`;
+}"""
+
+
+def test_the_bar_keeps_to_one_line(quiet: Visitor) -> None:
+    """From 1000 pixels on: live, in the past, and with a branch to choose; each tab can be come to."""
+    page = quiet.page
+    quiet.write("k", "1")
+    quiet.press("Step")
+    expect(page.locator("#count")).not_to_have_text("1 events")
+    for when in ("live", "past", "branch"):
+        if when == "past":
+            quiet.press("Step back")
+            expect(quiet.button("Back to now")).to_be_visible()
+        if when == "branch":
+            quiet.press("Branch from here")
+            expect(page.get_by_label("Branch", exact=True)).to_be_visible()
+            quiet.press("Step back")
+            expect(quiet.button("Back to now")).to_be_visible()
+        for width in (1000, 1100, 1280, 1440, 1920):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert page.evaluate(BAR) == "", when
+            if when == "branch" and width >= 1280:
+                assert (
+                    page.locator("#branch-here .word").evaluate("(word) => getComputedStyle(word).position")
+                    == "static"
+                )
+    page.set_viewport_size({"width": 1000, "height": 800})
+    quiet.dock("Events")
+    expect(quiet.tab("Events")).to_be_in_viewport()
+    assert page.evaluate(BAR) == ""
+
+
+LOW = """() => {
+  const floor = document.querySelector('#diagram').getBoundingClientRect().bottom;
+  return [...document.querySelectorAll('.region rect, .log text, .discarded rect')].filter((part) => part.checkVisibility())
+    .filter((part) => part.getBoundingClientRect().bottom > floor).map((part) => part.outerHTML);
+}"""
+
+
+@pytest.mark.parametrize("nodes", [3, 5, 9])
+def test_a_partition_is_seen_whole(page: Page, nodes: int) -> None:
+    """The boxes around its sides and what stands in them end above what is told, with the dock open too."""
+    others = "+".join("BCDEFGHI"[: nodes - 1])
+    visitor = Visitor(page).open(f"/play?v=1&set=nodes:{nodes}&do=500:partition+A!{others}&end=1000")
+    expect(page.locator(".node")).to_have_count(nodes)
+    expect(page.locator(".region")).to_have_count(2)
+    visitor.hold()
+    for width, height in ((1440, 900), (1920, 1080), (1100, 800)):
+        page.set_viewport_size({"width": width, "height": height})
+        for is_open in (False, True):
+            if is_open:
+                visitor.dock("Logs")
+            visitor.hold()
+            assert page.evaluate(LOW) == [], (width, is_open)
+            expect(page.locator("#narration")).to_be_in_viewport(ratio=0.9)
+        visitor.tab("Logs").click()
+        expect(page.locator("#dock")).to_be_hidden()
+
+
 def test_the_theme_is_the_systems_until_one_is_chosen(make_context: MakeContext) -> None:
     """Dark where the system is dark; what the visitor chooses stays, from the first paint of any page."""
     visitor = Visitor(make_context(color_scheme="dark").new_page()).open()

@@ -134,6 +134,8 @@ export class Dock {
       const isShown = tab.dataset.tab === this.shown;
       tab.setAttribute("aria-selected", String(isShown));
       tab.tabIndex = isShown || (this.shown === null && tab === this.tabs[0]) || tab === activeElement ? 0 : -1;
+      // The row of tabs may be shorter than all of them.
+      if (isShown) this.list.scrollLeft += Math.max(0, tab.getBoundingClientRect().right - this.list.getBoundingClientRect().right) - Math.max(0, this.list.getBoundingClientRect().left - tab.getBoundingClientRect().left);
     }
   }
 
