@@ -40,6 +40,8 @@ const SIDE_FOOT = 3;
 /** From here on role and term can be read inside a circle. */
 const LABELS_INSIDE_FROM = 46;
 
+/** The last of these lines is seldom there: circles are as large as if it never were, where they can be. */
+const LAST_LINE_HEIGHT = 12;
 const LABELS_HEIGHT = 40;
 const BELT_MIN = 42;
 /** From the clients down to the circles. */
@@ -75,10 +77,11 @@ export function layOut(roomWidth, roomHeight, nodes, clients) {
   const client = { width: clientWidth(width, clients.length), height: isNarrow ? 40 : 44 };
   const edge = isNarrow ? 8 : 12;
   // What is left for circles, the arrows under them, and the way down from the clients.
-  const free = (height - client.height - 2 * edge) / rows - logHeight;
+  const room = (height - client.height - 2 * edge) / rows;
+  const free = room - logHeight + LAST_LINE_HEIGHT;
 
   const wished = Math.round(isNarrow ? clamp(26, columnWidth * 0.3, 36) : clamp(26, Math.min(columnWidth * 0.36, free * 0.19), 80));
-  const spare = free + logHeight - (LABELS_HEIGHT + BELT_MIN + logHeight + APPROACH_MIN + (rows > 1 ? SIDE_NAME_HEIGHT : 0) + SIDE_FOOT);
+  const spare = room - (LABELS_HEIGHT + BELT_MIN + logHeight + APPROACH_MIN + (rows > 1 ? SIDE_NAME_HEIGHT : 0) + SIDE_FOOT);
   const radius = isNarrow || wished >= LABELS_INSIDE_FROM ? wished : Math.round(clamp(26, spare / 2, wished));
   const hasLabelsInside = radius >= LABELS_INSIDE_FROM;
   const labelHeight = hasLabelsInside ? 4 : LABELS_HEIGHT;
