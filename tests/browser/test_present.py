@@ -27,6 +27,21 @@ def on_the_wall(make_context: MakeContext) -> Page:
     return page
 
 
+def test_the_wall_says_how_to_go_on(make_context: MakeContext) -> None:
+    """At first, when the mouse moves, and to whoever presses a key that does nothing; then it is gone again."""
+    page = make_context(viewport={"width": 1920, "height": 1080}).new_page()
+    page.goto("/lessons/lost-after-ok?present")
+    ways = page.get_by_role("navigation", name="Projector view")
+    expect(ways).to_have_css("opacity", "1")
+    expect(ways).to_contain_text("PageDown or a clicker")
+    expect(ways).to_have_css("opacity", "0")
+    page.keyboard.press("x")
+    expect(ways).to_have_css("opacity", "1")
+    expect(ways).to_have_css("opacity", "0")
+    page.mouse.move(300, 300)
+    expect(ways).to_have_css("opacity", "1")
+
+
 def test_an_unanswered_prediction_is_asked_for(make_context: MakeContext) -> None:
     """Going on says that the room has not voted, and chooses nothing; then the presenter gives its answer."""
     page = on_the_wall(make_context)

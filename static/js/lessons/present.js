@@ -9,6 +9,8 @@ import { inTongue, make, words } from "./questions.js";
 /** @typedef {{ kind: string, say?: string, ask?: string, watch_for?: string, if_low?: string, if_high?: string, minutes?: number }} Note */
 
 const CHANNEL = "presenting";
+/** How long the line on how to go on stays. */
+const SHOWN_MS = 6000;
 /** The height of a window, in pixels, whose picture needs no enlargement. */
 const ROOM_HEIGHT = 655;
 const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -29,8 +31,11 @@ export function present(panel) {
   way.setAttribute("aria-label", "Projector view");
   const notes = make("button", { className: "button", type: "button" }, "Notes (N)");
   const leave = make("button", { className: "button", type: "button" }, "Leave (Esc)");
-  way.append(notes, leave);
+  const how = make("p", { className: "wall-how" }, "On: PageDown or a clicker · Back: PageUp · Blank: B");
+  way.append(how, notes, leave);
   document.body.append(way);
+  const remind = reminder(way);
+  document.addEventListener("pointermove", remind);
   notes.addEventListener("click", () => openNotes(panel));
   leave.addEventListener("click", () => location.assign(location.pathname));
   const show = () => {
@@ -47,7 +52,20 @@ export function present(panel) {
   const channel = new BroadcastChannel(CHANNEL);
   const turn = (/** @type {string} */ key) => key === "blank" ? toggleBlank(blank) : void beat(panel, key === "on" ? 1 : -1);
   channel.addEventListener("message", ({ data }) => turn(String(data)));
-  listen(turn, panel, () => openNotes(panel));
+  listen(turn, panel, () => openNotes(panel), remind);
+}
+
+/** Shows how to go on, for a while: at first, and to whoever looks for it. @param {HTMLElement} way */
+function reminder(way) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  const remind = () => {
+    clearTimeout(timer);
+    way.dataset.shown = "yes";
+    timer = setTimeout(() => delete way.dataset.shown, SHOWN_MS);
+  };
+  remind();
+  return remind;
 }
 
 /** @param {HTMLElement} blank */
@@ -64,8 +82,8 @@ function openNotes(panel) {
 /** @type {Record<string, string>} */
 const TURNS = { PageDown: "on", ArrowRight: "on", " ": "on", Enter: "on", PageUp: "back", ArrowLeft: "back", b: "blank", B: "blank", ".": "blank" };
 
-/** The clicker's keys come before those of the page. @param {(turn: string) => void} turn @param {Panel} panel @param {() => void} openNotes */
-function listen(turn, panel, openNotes) {
+/** The clicker's keys come before those of the page. @param {(turn: string) => void} turn @param {Panel} panel @param {() => void} openNotes @param {() => void} [lost] told of a key that does nothing */
+function listen(turn, panel, openNotes, lost) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const target = event.target instanceof Element ? event.target : document.body;
@@ -73,7 +91,7 @@ function listen(turn, panel, openNotes) {
     const isPress = (event.key === "Enter" || event.key === " ") && target.closest("button, a, summary, input, [role=button]");
     const known = TURNS[event.key] !== undefined && !isPress;
     const digit = /^[1-9]$/.test(event.key);
-    if (!known && !digit && event.key.toLowerCase() !== "n" && event.key !== "Escape") return;
+    if (!known && !digit && event.key.toLowerCase() !== "n" && event.key !== "Escape") return lost?.();
     event.preventDefault();
     event.stopImmediatePropagation();
     if (known && !event.repeat) turn(TURNS[event.key]);
