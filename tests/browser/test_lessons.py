@@ -366,6 +366,29 @@ def test_progress_can_be_taken_along(learner: Learner, tmp_path: Path, make_cont
     expect(other.locator("#continue")).to_have_text("Go on with The OK that did not last")
 
 
+def test_the_lists_say_when_quiz_items_come_back(learner: Learner) -> None:
+    """Before one is due, the lists of lessons and questions say when it will be; the drill is beside it."""
+    page = learner.page
+    page.goto("/lessons")
+    expect(page.locator("#review")).to_be_hidden()
+    page.evaluate(
+        """() => {
+          const noon = (days) => new Date(new Date().setHours(12, 0, 0, 0)).setDate(new Date().getDate() + days);
+          const item = (days) => ({ stage: 0, due: noon(days), correct: "a", whys: {} });
+          const quizzes = { "a/b@1#c": item(1), "a/b@1#d": item(1), "a/b@1#e": item(3) };
+          localStorage.setItem("progress", JSON.stringify({ version: 1, steps: {}, quizzes, drills: {} }));
+        }"""
+    )
+    for path in ("/lessons", "/interview"):
+        page.goto(path)
+        expect(page.locator("#review:visible")).to_contain_text("2 questions come back tomorrow.")
+        expect(page.get_by_role("button", name="Review now")).to_be_hidden()
+    expect(page.get_by_role("button", name="Give me a question")).to_be_visible()
+    page.goto("/lessons")
+    learner.press(page.get_by_role("link", name="the interview drill"))
+    expect(page.get_by_role("heading", name="Drill")).to_be_in_viewport()
+
+
 def test_quiz_items_come_back(learner: Learner) -> None:
     """One that is due is asked on the index; right, it comes back later; wrong, tomorrow."""
     page = learner.page

@@ -3,7 +3,7 @@
 import "./theme.js";
 import { offerCode } from "./code.js";
 import { inTongue, make } from "./questions.js";
-import { bestOf, doneOf, due, exported, imported, load } from "./progress.js";
+import { bestOf, doneOf, due, exported, imported, load, returning } from "./progress.js";
 
 const kind = document.body.dataset.page ?? "lessons";
 const find = (/** @type {string} */ id) => document.getElementById(id);
@@ -85,14 +85,19 @@ offerCode(() => {
 
 // --- practice ---------------------------------------------------------------------------------------
 
-/** Shows the review where something has come back. */
+/** Shows the review where something has come back, and before that when something will. */
 function offerReview() {
   const box = find("review");
   if (!box) return;
   const keys = due(load(), Date.now());
-  box.hidden = keys.length === 0;
+  const next = returning(load(), Date.now());
+  box.hidden = keys.length === 0 && next === null;
+  const start = find("review-start");
+  if (start) start.hidden = keys.length === 0;
   const says = find("review-says");
-  if (says) says.textContent = `${keys.length} ${keys.length === 1 ? "question has" : "questions have"} come back to see whether you still know.`;
+  if (!says) return;
+  const waiting = next === null ? "" : `${next.count} ${next.count === 1 ? "question comes" : "questions come"} back ${["later today", "tomorrow"][next.inDays] ?? `in ${next.inDays} days`}.`;
+  says.textContent = keys.length > 0 ? `${keys.length} ${keys.length === 1 ? "question has" : "questions have"} come back to see whether you still know.` : waiting;
 }
 
 find("review-start")?.addEventListener("click", () => void import("./review.js").then((module) => module.review(offerReview)));

@@ -92,6 +92,14 @@ export function due(progress, nowMs) {
   return Object.entries(progress.quizzes).filter(([, record]) => isDue(record)).sort(([, a], [, b]) => Number(a.due) - Number(b.due)).map(([key]) => key);
 }
 
+/** The quiz items that come back next: in how many days, at least one, and how many of them; null when none will. @param {Progress} progress @param {number} nowMs */
+export function returning(progress, nowMs) {
+  const midnight = new Date(nowMs).setHours(24, 0, 0, 0);
+  const days = Object.values(progress.quizzes).flatMap(({ due: at }) => (at === null || at <= nowMs ? [] : [Math.max(0, Math.ceil((at - midnight) / DAY_MS))]));
+  const inDays = Math.min(...days);
+  return days.length === 0 ? null : { inDays, count: days.filter((each) => each === inDays).length };
+}
+
 /** The fewest commands so far; null when it was not reached yet. @param {Progress} progress @param {string} challenge @param {number | string} rev */
 export const bestOf = (progress, challenge, rev) => progress.challenges[`${challenge}@${rev}`]?.best ?? null;
 
