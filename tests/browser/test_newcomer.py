@@ -161,3 +161,20 @@ def test_verdicts_stay_in_sight(visitor: Visitor) -> None:
     row.locator(".more").click()
     expect(row.locator("[data-verdict]:visible")).to_have_count(13)
     assert row.evaluate("(row) => row.scrollWidth <= row.clientWidth")
+
+
+def test_another_run_begins_with_nothing_of_the_last(visitor: Visitor) -> None:
+    """Neither the arrow of a client that had asked, nor the colour of the sentence on what was lost."""
+    page = visitor.page
+    visitor.begin_quietly()
+    visitor.go_at(QUICKLY)
+    visitor.write("k", "1")
+    visitor.play()
+    expect(visitor.client("1")).to_contain_text("OK")
+    visitor.press("Kill A")
+    expect(page.locator("#narration")).to_have_attribute("data-tone", "bad")
+    expect(page.locator('.link[data-id="1-A"]:not([display="none"])')).to_have_count(1)
+    visitor.begin_quietly()
+    expect(page.locator("#narration")).to_contain_text("Nothing has happened yet.")
+    expect(page.locator("#narration")).to_have_attribute("data-tone", "info")
+    expect(page.locator('.link[data-id="1-A"]:not([display="none"])')).to_have_count(0)

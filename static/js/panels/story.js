@@ -110,6 +110,7 @@ export class Story {
     if (telling === undefined) {
       setText(byId("narration-time"), "");
       setText(byId("narration-before"), "");
+      byId("narration").dataset.tone = "info";
       byId("narration-why").hidden = true;
       if (this.#newest !== -1) setText(byId("narration-text"), "Nothing has happened yet.");
       this.#newest = -1;
