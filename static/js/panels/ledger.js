@@ -43,7 +43,7 @@ class Ledger {
     this.table.setAttribute("aria-labelledby", "drawer-title");
     this.says = make("p", { className: "hint", textContent: "Fetching the ledger…" });
     this.kinds = make("div", { className: "ledger-kinds" }, ...["all", "lost"].map((kind) => {
-      const chip = make("button", { type: "button", className: "chip" });
+      const chip = make("button", { type: "button", className: "chip", textContent: kind === "all" ? "All" : "Lost" });
       chip.dataset.kind = kind;
       chip.addEventListener("click", () => {
         this.#kind = kind;

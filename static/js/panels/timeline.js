@@ -45,8 +45,8 @@ export class Timeline {
       event.preventDefault();
       page.stepBy(direction > 0 ? 1 : -1);
     });
-    byId("jump-back").addEventListener("click", () => this.#jump(-1));
-    byId("jump-on").addEventListener("click", () => this.#jump(1));
+    byId("jump-back").addEventListener("click", () => void this.#jump(-1));
+    byId("jump-on").addEventListener("click", () => void this.#jump(1));
     byId("live").addEventListener("click", () => page.seek(null));
     byId("branch-here").addEventListener("click", () => void this.#branch());
     byId("skip-idle").addEventListener("click", () => {
@@ -97,8 +97,9 @@ export class Timeline {
   }
 
   /** @param {1 | -1} direction */
-  #jump(direction) {
+  async #jump(direction) {
     const { page } = this;
+    await page.recall();
     const kind = /** @type {HTMLSelectElement} */ (byId("jump")).value;
     const marks = page.store.marks.filter((mark) => (kind === "any" ? NOTABLE.includes(mark.kind) : mark.kind === kind));
     const { shownUs } = page.store;
