@@ -165,7 +165,7 @@ def serve(host: str, port: int, data: str | None, lessons: Path | None = None) -
         serving.wait()  # It ended by itself: show why.
     print("\nThe server has ended." + ("" if data == MEMORY else " Its rooms are kept."), flush=True)
     logging.shutdown()
-    # Everything is kept. An orderly end would take millions of events apart, one by one, for a minute or more.
+    # Everything is kept. An orderly end would take millions of events apart, one by one, for a minute.
     os._exit(0)
 
 
