@@ -377,6 +377,8 @@ export class Playback {
   #readAtMs = 0;
   /** @type {Promise<void> | null} what is under way to bring the past */
   #recalling = null;
+  /** The run whose past was not to be had: it is too long, or out of reach. */
+  #beyond = -1;
 
   /**
    * @param {Store} store @param {Clock} clock @param {Connection} connection
@@ -481,12 +483,11 @@ export class Playback {
 
   /** Brings what happened before this page came, where it is to be had. @returns {Promise<void>} */
   recall() {
-    const { store } = this;
-    const { run } = store;
-    if (store.lacksPast) this.#recalling ??= this.connection.history().then((history) => {
+    const { store, store: { run } } = this;
+    if (store.lacksPast && run !== this.#beyond) this.#recalling ??= this.connection.history().then((history) => {
       this.#recalling = null;
-      if (history !== null) store.takeHistory(history);
-      else if (store.run === run) store.lacksPast = false; // Too long, or out of reach: not asked for again.
+      if (history === null) this.#beyond = run;
+      else store.takeHistory(history);
     });
     return this.#recalling ?? Promise.resolve();
   }
