@@ -25,7 +25,8 @@ export class Timeline {
   /** @type {{ from: number, term: number }[]} since when which term has a leader; term 0 for none */
   #bands = [];
   #banded = 0;
-  #run = -1;
+  /** Of which steps the bands are: the run, and the first step known. */
+  #source = "";
   #isDragged = false;
   #drawn = "";
 
@@ -116,7 +117,8 @@ export class Timeline {
   /** Notes since when which term has a leader. */
   #foldBands() {
     const { store } = this.page;
-    if (this.#run !== store.run || this.#banded > store.steps.length) [this.#run, this.#banded, this.#bands] = [store.run, 0, []];
+    const source = `${store.run} ${store.steps[0]?.sequence}`;
+    if (this.#source !== source || this.#banded > store.steps.length) [this.#source, this.#banded, this.#bands] = [source, 0, []];
     for (; this.#banded < store.steps.length; this.#banded++) {
       const { name, at_us } = store.steps[this.#banded];
       if (name !== "leader.started" && name !== "leader.stepped_down" && name !== "node.killed" && this.#banded > 0) continue;
