@@ -203,7 +203,11 @@ def test_a_frame_of_what_is_not_there_says_so(
         course.goto(course_of(f'<iframe src="{server.url}embed/{source}"></iframe>'))
         inside = course.frame_locator("iframe")
         expect(inside.get_by_role("heading")).to_have_text(says)
-        expect(inside.get_by_role("link").first).to_have_attribute("target", "_blank")
+        links = inside.get_by_role("main").get_by_role("link")
+        expect(links).to_have_text(
+            ["Lessons", "interview questions", "a cluster to play with", "Follow the Leader"]
+        )
+        assert [link.get_attribute("target") for link in links.all()] == ["_blank"] * 4
     context.close()
 
 
