@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, ValidationError
 
 from server.cluster.commands import CommandRefused
+from server.pace import Bucket, Pace
 from server.protocol import INTEGER_MAX, Request
 from server.store import Store
 
@@ -114,31 +114,6 @@ def read_code(text: str) -> str:
             f"A code has {CODE_LENGTH} letters and digits, and never 0, O, 1 or I. Nothing was changed."
         )
     return code
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How often something may be asked for."""
-
-    burst: float
-    per_second: float
-
-
-@dataclass(slots=True)
-class Bucket:
-    """What is left of a pace."""
-
-    tokens: float
-    refilled_at: float
-
-    def spend(self, wall: float, pace: Pace) -> bool:
-        """Take one token; answers whether there was one."""
-        self.tokens = min(pace.burst, self.tokens + max(0.0, wall - self.refilled_at) * pace.per_second)
-        self.refilled_at = wall
-        if self.tokens < 1:
-            return False
-        self.tokens -= 1
-        return True
 
 
 class Shelf:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from server.branches import Branches
 from server.cluster.commands import CommandRefused
 from server.cluster.settings import LIMITS as RUN_LIMITS
+from server.pace import Bucket, Pace
 from server.protocol import BranchFrame, Frame, Keyframe, Narrated, ScriptFrame, StartFrame, StepFrame
 from server.store import Start, StoredCommand, StoredRoom
 
@@ -145,8 +146,8 @@ class Tab:
     """One connection watching a room."""
 
     connection: str
-    tokens: float
-    refilled_at: float
+    bucket: Bucket
+    """What it may still ask for."""
     number: int = 0
     """Of the last frame sent to it."""
     needs_keyframe: bool = True
@@ -154,15 +155,11 @@ class Tab:
 
     def spend(self, wall: float, limits: RoomLimits) -> None:
         """Take one token. Raises `CommandRefused` when none is left."""
-        refill = max(0.0, wall - self.refilled_at) * limits.requests_per_second
-        self.tokens = min(limits.requests_burst, self.tokens + refill)
-        self.refilled_at = wall
-        if self.tokens < 1:
+        if not self.bucket.spend(wall, Pace(limits.requests_burst, limits.requests_per_second)):
             raise CommandRefused(
                 f"That was too fast: one tab may ask for {limits.requests_per_second:g} things a second. "
                 "Wait a moment and try again."
             )
-        self.tokens -= 1
 
 
 @dataclass(slots=True)

@@ -16,6 +16,7 @@ from typing import Any
 from server.branches import Branches
 from server.cluster.commands import CommandRefused
 from server.lessons.requests import Plan
+from server.pace import Bucket
 from server.protocol import (
     BranchRequest,
     EnterRequest,
@@ -90,7 +91,7 @@ class Rooms:
                     f"This room is open in {self.limits.connections_max} tabs already, as many as it may be. "
                     "Close one of them."
                 )
-            room.tabs[connection] = Tab(connection, self.limits.requests_burst, wall)
+            room.tabs[connection] = Tab(connection, Bucket(self.limits.requests_burst, wall))
             room.seen_at = wall
             self._watching[connection] = room
             self._work_safely(room, self.limits.queue_events_per_slice)  # A short run is back at once.

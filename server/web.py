@@ -47,7 +47,7 @@ FIRST_COMPARISON = Start(
     scenario="living-cluster",
     lanes=[{"replication": "async"}, {"replication": "quorum"}, {"replication": "sync"}],
 )
-OWN_ROOMS: dict[object, Start | None] = {"compare": FIRST_COMPARISON, "lesson": None}
+OWN_ROOMS: dict[str, Start | None] = {"compare": FIRST_COMPARISON, "lesson": None}
 """Pages, by what they say of themselves, that watch a room of their own beside the visitor's first: what is
 going on there is not lost. With what a visitor finds in it; `None` for what the first room begins with."""
 COOKIE_SECONDS = 30 * 24 * 3600
@@ -502,6 +502,8 @@ class Sockets:
             case protocol.LedgerRequest():
                 answer["lines"] = self.rooms.spend(connection).run.ledger()
             case protocol.WhyRequest():
+                if request.sequence is None and request.operation is None:
+                    raise CommandRefused("The field sequence is missing: the number of an event.")
                 answer["chain"] = self.rooms.spend(connection).run.why(request.sequence, request.operation)
             case protocol.BranchRequest():
                 self.deliver(self.in_turns(self.rooms.branch(connection, request)))

@@ -311,6 +311,8 @@ GARBAGE: list[tuple[Any, ...]] = [
     ("restart", {"scenario": "missing"}),
     ("resync", {"now": True}),
     ("complete", {}),
+    ("why", {}),
+    ("why", {"operation": -1}),
     ("message", "hello"),
     ("json", {}),
     ("*", {}),
@@ -355,6 +357,7 @@ def test_refusals_name_the_field(browser: FlaskClient, connect: Connect) -> None
         assert words in ask(socket, "command", payload)["error"]["says"]
     assert "0.05 to 20" in ask(socket, "playback", {"action": "speed", "speed": 99})["error"]["says"]
     assert "'play'" in ask(socket, "playback", {"action": "go"})["error"]["says"]
+    assert "field sequence is missing" in ask(socket, "why", {})["error"]["says"]
 
 
 def test_ten_thousand_clicks(browser: FlaskClient, connect: Connect, house: House) -> None:

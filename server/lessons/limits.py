@@ -7,6 +7,8 @@ changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from server.cluster.commands import Command, CommandRefused
 from server.language import parse, print_command
 from server.lessons.records import Setup, Task
@@ -14,24 +16,21 @@ from server.lessons.records import Setup, Task
 
 def refusal(task: Task, text: str) -> str | None:
     """What of a line the task does without; `None` when it takes it."""
-    words = _words(text)
-    for entry in task.forbid:
-        if _begins(words, entry):
-            return entry
-    if task.allow is not None and not any(_begins(words, entry) for entry in task.allow):
-        return words[0] if words else ""
-    return None
+    return _outside(text, task.forbid, task.allow)
 
 
 def locked(setup: Setup | None, text: str) -> str | None:
     """What of a line a step keeps for later, its controls hidden; `None` when it may be given."""
-    if setup is None:
-        return None
+    return None if setup is None else _outside(text, setup.lock, setup.only)
+
+
+def _outside(text: str, barred: Sequence[str], open_to: Sequence[str] | None) -> str | None:
+    """What of a line is barred, or not among the only things that are open; `None` when nothing is."""
     words = _words(text)
-    for entry in setup.lock:
+    for entry in barred:
         if _begins(words, entry):
             return entry
-    if setup.only is not None and not any(_begins(words, entry) for entry in setup.only):
+    if open_to is not None and not any(_begins(words, entry) for entry in open_to):
         return words[0] if words else ""
     return None
 
