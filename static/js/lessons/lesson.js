@@ -289,7 +289,7 @@ export class Panel {
       const run = each.getAttribute("data-experiment") ?? "";
       const state = runs[run];
       const press = /** @type {HTMLButtonElement} */ (each.querySelector("button"));
-      press.disabled = state === "locked" || playing !== null;
+      turnOff(press, state === "locked" || playing !== null);
       // Only one is to be pressed now: what stands further down is for afterwards.
       press.classList.toggle("primary", isNext && state !== "done");
       isNext &&= state === "done";
@@ -327,7 +327,7 @@ export class Panel {
     button("go-back").disabled = place <= 0;
     const hasTask = lesson.goal !== null || element.querySelector("[data-task]") !== null;
     button("show-me").hidden = !hasTask || lesson.challenge?.par === null;
-    button("show-me").disabled = lesson.playing?.kind === "show";
+    turnOff(button("show-me"), lesson.playing?.kind === "show");
     const go = button("go-on");
     const words = isLast ? (this.root.dataset.next ? `Next ${{ lesson: "lesson", interview: "question", challenge: "challenge" }[lesson.kind]} →` : "Finish") : "Next →";
     go.hidden = isFramed && isLast;
@@ -418,8 +418,13 @@ function drawItems({ items, playing }) {
     const isPlaying = playing?.kind === "sentence" && playing.id === row.getAttribute("data-item");
     row.className = isPlaying ? "playing" : held === true ? "held" : held === false ? "broken" : "";
     setText(row.querySelector(".held"), isPlaying ? "playing…" : held === true ? "✓ measured: it happened" : held === false ? "✗ it went another way" : "");
-    /** @type {HTMLButtonElement} */ (row.querySelector("button")).disabled = playing !== null;
+    turnOff(/** @type {HTMLButtonElement} */ (row.querySelector("button")), playing !== null);
   }
+}
+
+/** Shows that a button is of no use now. It keeps the focus, and who presses it all the same is told why. @param {HTMLButtonElement} press @param {boolean} isOff */
+function turnOff(press, isOff) {
+  press.setAttribute("aria-disabled", String(isOff));
 }
 
 /** @param {Element | null} element @param {string} text */
