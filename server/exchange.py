@@ -15,11 +15,12 @@ from server.store import OWN, Start
 from server.web_sharing import Sharing
 
 
-def open_link(link: str) -> Start:
-    """What the run of a link begins with. Raises `CommandRefused` when it cannot be read."""
+def open_link(link: str) -> tuple[Start, int | None]:
+    """What the run of a link begins with, and the moment to look at. Raises `CommandRefused` when it cannot
+    be read."""
     shared = sharing.read_link(link)
     scenario = sharing.scenario_of(shared, "A shared run")
-    return Start(scenario=OWN, file=write_scenario(scenario))
+    return Start(scenario=OWN, file=write_scenario(scenario)), shared.look_us
 
 
 def open_file(text: str) -> Start:
@@ -33,10 +34,11 @@ def own_scenario(text: str) -> Scenario:
     return read_scenario(text, "This file")
 
 
-def share(view: RunView) -> tuple[str, str]:
-    """The link to a run and what it carries. Raises `CommandRefused` when it does not fit into a link."""
+def share(view: RunView, look_us: int | None = None) -> tuple[str, str]:
+    """The link to a run, or to a moment of it, and what it carries. Raises `CommandRefused` when it does not
+    fit into a link, or the moment has not been."""
     play = _played(view)
-    shared = sharing.shared_run(play.run, play.now_us)
+    shared = sharing.shared_run(play.run, play.now_us, look_us)
     return sharing.write_link(shared), sharing.describe(shared)
 
 

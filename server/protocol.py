@@ -129,7 +129,9 @@ class OpenRequest(Request):
 
 
 class ShareRequest(Request):
-    """The link to the run as it is."""
+    """The link to the run as it is, or to a moment of it."""
+
+    look_us: Whole | None = None
 
 
 REQUESTS: dict[str, type[Request]] = {

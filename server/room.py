@@ -164,7 +164,7 @@ class Tab:
 
 @dataclass(slots=True)
 class Replay:
-    """What is left to do until a stored room is where it was."""
+    """What is left to do until a stored room is where it was, or one that begins is where it is looked at."""
 
     slices: Iterator[None]
     playing: bool

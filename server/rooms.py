@@ -204,10 +204,17 @@ class Rooms:
             )  # fmt: skip
             return self._urgent(self._begin(old, start))
 
-    def begin(self, connection: str, start: Start) -> list[Delivery]:
-        """The same with whatever a run can begin with. Raises `CommandRefused`."""
+    def begin(self, connection: str, start: Start, look_us: int | None = None) -> list[Delivery]:
+        """The same with whatever a run can begin with; with a moment to look at, it stands still there.
+
+        Raises `CommandRefused`."""
         with self._lock:
-            return self._urgent(self._begin(self.spend(connection), start))
+            room = self._begin(self.spend(connection), start)
+            if look_us is not None:
+                slices = play_again(room.run, (), look_us, None, self.limits.queue_events_per_slice)
+                room.replay, room.playing = Replay(slices, playing=False), False
+                self._work_safely(room, self.limits.queue_events_per_slice)
+            return self._urgent(room)
 
     def lesson(self, connection: str, request: LessonRequest) -> list[Delivery]:
         """What a learner does in a lesson: a new run, a line for the present one, or both.
@@ -404,8 +411,12 @@ class Rooms:
 
     def _work_safely(self, room: Room, queue_events: int) -> int:
         """A fault in one run stops that run and no other."""
+        was_coming = room.replay is not None
         try:
-            return room.work(queue_events)
+            used = room.work(queue_events)
+            if was_coming and room.replay is None:
+                self._note(room)
+            return used
         except Exception:
             log.exception("A run failed and was stopped.")
             room.end("Something went wrong inside this run and it was stopped. Start a new run to go on.")

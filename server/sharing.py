@@ -14,6 +14,9 @@ such as `/play?v=1&seed=7&set=nodes:5,replication:quorum&do=1000:write+x+1;2500:
               `partition+A+B!C`.
     end       how far the run had come, as a time. Must be there when `do` is, and must not lie before the
               last command: so a link that was cut off on its way is noticed.
+    look      the moment at which the run stands still when it is opened, as a time not after `end`. What was
+              before can be gone through, and what is still to come is played from there. Left out: the run
+              begins at its beginning, playing.
 
 A time may be followed by `@` and a number, `1000@42:kill+leader`: the command comes right after event 42,
 between two happenings of one and the same instant. Only a script that waits for something gives such a
@@ -43,7 +46,7 @@ LINK_CHARACTERS_MAX = 4_000
 SETTINGS_NAMED = 4
 """Settings that a description names."""
 
-_FIELDS = ("v", "system", "seed", "set", "do", "end")
+_FIELDS = ("v", "system", "seed", "set", "do", "end", "look")
 _PASSED_OVER = re.compile(r"utm_\w+|fbclid|gclid")
 _TIME = re.compile(r"(\d{1,8})(?:\.(\d{1,3}))?", re.ASCII)
 
@@ -61,7 +64,7 @@ class TimedCommand:
 
 @dataclass(frozen=True, slots=True)
 class SharedRun:
-    """All that a run is made of, up to `end_us`."""
+    """All that a run is made of, up to `end_us`, and where to begin looking at it."""
 
     system: str = "textbook"
     seed: int = 1
@@ -69,10 +72,16 @@ class SharedRun:
     """Stored values by spoken name: those that differ from the defaults."""
     commands: tuple[TimedCommand, ...] = ()
     end_us: int = 0
+    look_us: int | None = None
+    """Where it stands still when it is opened; `None`: it plays from its beginning."""
 
 
-def shared_run(run: Run, end_us: int) -> SharedRun:
-    """A run as it can be given away: what it began with, and every command, those of its script included."""
+def shared_run(run: Run, end_us: int, look_us: int | None = None) -> SharedRun:
+    """A run as it can be given away: what it began with, and every command, those of its script included.
+
+    Raises `CommandRefused` when the moment to look at is still to come."""
+    if look_us is not None and look_us > end_us:
+        raise CommandRefused("That moment is still to come: a link shows one that was.")
     plain = Settings()
     commands = (
         TimedCommand(at_us, text, run.between.get(position))
@@ -84,6 +93,7 @@ def shared_run(run: Run, end_us: int) -> SharedRun:
         {name: value for name, value in run.scenario.settings.items() if value != plain.value(name)},
         tuple(commands),
         end_us,
+        look_us,
     )
 
 
@@ -103,6 +113,8 @@ def write_link(shared: SharedRun) -> str:
     if shared.commands:
         fields.append(f"do={';'.join(_spelled(command) for command in shared.commands)}")
         fields.append(f"end={_milliseconds(shared.end_us)}")
+    if shared.look_us is not None:
+        fields.append(f"look={_milliseconds(shared.look_us)}")
     link = "&".join(fields)
     if len(link) > LINK_CHARACTERS_MAX:
         raise CommandRefused(
@@ -140,7 +152,8 @@ def read_link(query: str) -> SharedRun:
     if "do" in values and "end" not in values:  # Said first: what is cut off reads oddly besides.
         raise CommandRefused("This link cannot be opened: its end is missing. Was it cut off on its way?")
     commands = _commands(values["do"]) if "do" in values else ()
-    return SharedRun(system, _seed(values), _settings(values), commands, _end(values, commands))
+    end_us = _end(values, commands)
+    return SharedRun(system, _seed(values), _settings(values), commands, end_us, _look(values, end_us))
 
 
 def _fault(name: str, says: str) -> CommandRefused:
@@ -250,6 +263,15 @@ def _end(values: Mapping[str, str], commands: tuple[TimedCommand, ...]) -> int:
     if end_us < commands[-1].at_us:
         raise _fault("end", "it lies before the last command. Was the link cut off on its way?")
     return end_us
+
+
+def _look(values: Mapping[str, str], end_us: int) -> int | None:
+    if "look" not in values:
+        return None
+    look_us = _time("look", values["look"])
+    if "end" in values and look_us > end_us:
+        raise _fault("look", "it lies after the end: that moment is still to come.")
+    return look_us
 
 
 # --- scenarios -----------------------------------------------------------------------------------

@@ -510,11 +510,12 @@ class Sockets:
             case protocol.EnterRequest():
                 self.deliver(self.in_turns(self.rooms.enter(connection, request)))
             case protocol.OpenRequest():
-                self.deliver(self.rooms.begin(connection, self.sharing().open_link(request.link)))
+                start, look_us = self.sharing().open_link(request.link)
+                self.deliver(self.rooms.begin(connection, start, look_us))
             case protocol.ShareRequest():
                 run = self.rooms.spend(connection).run
                 try:
-                    answer["link"], answer["says"] = self.sharing().share(run)
+                    answer["link"], answer["says"] = self.sharing().share(run, request.look_us)
                 except CommandRefused as problem:
                     answer["says"] = str(problem)
             case protocol.EvidenceRequest():

@@ -35,12 +35,12 @@ Result = TypeVar("Result")
 class Sharing:
     """How runs are given away and taken in, given as functions."""
 
-    open_link: Callable[[str], Start]
-    """What the run of a link begins with. Raises `CommandRefused`."""
+    open_link: Callable[[str], tuple[Start, int | None]]
+    """What the run of a link begins with, and the moment to look at. Raises `CommandRefused`."""
     open_file: Callable[[str], Start]
     """The same for the text of a scenario file, which is read when its run begins."""
-    share: Callable[[RunView], tuple[str, str]]
-    """The link to a run and what it carries, in a sentence. Raises `CommandRefused`."""
+    share: Callable[[RunView, int | None], tuple[str, str]]
+    """The link to a run, or a moment of it, and what it carries in a sentence. Raises `CommandRefused`."""
     export: Callable[[RunView, str], tuple[str, Iterator[str]]]
     """The media type and the text, in pieces, of a file. Raises `CommandRefused`."""
     about: Callable[[RunView], dict[str, Any]]

@@ -75,7 +75,10 @@ def shared_runs(draw: st.DrawFn) -> SharedRun:
     )
     rest_us = draw(st.integers(0, 5_000_000)) if commands else 0
     end_us = (times[-1] if times else 0) + rest_us
-    return SharedRun("textbook", draw(st.integers(0, 2**53)), draw(start_settings()), commands, end_us)
+    look_us = draw(st.none() | st.integers(0, end_us if commands else 90_000_000))
+    return SharedRun(
+        "textbook", draw(st.integers(0, 2**53)), draw(start_settings()), commands, end_us, look_us
+    )
 
 
 # --- links ---------------------------------------------------------------------------------------
@@ -106,6 +109,16 @@ def test_a_link_can_be_read_and_written_by_hand() -> None:
     assert read_link("v=1&do=1.5s:cut%20A%20-%3E%20B;2000.25:partition+A|B+C&end=2.5s") == read_link(
         "v=1&do=1500:cut+A~B;2000.250:partition+A!B+C&end=2500"
     )
+
+
+def test_a_link_shows_a_moment_that_has_been() -> None:
+    """With or without commands; never one that is still to come."""
+    run = Run(3)
+    run.advance(2_500_000)
+    assert write_link(sharing.shared_run(run, run.now_us, 1_234_567)) == "v=1&seed=3&look=1234.567"
+    with pytest.raises(CommandRefused, match="still to come"):
+        sharing.shared_run(run, run.now_us, 2_500_001)
+    assert read_link(f"{HAND_WRITTEN}&look=2.5s").look_us == 2_500_000
 
 
 def test_only_what_differs_is_written() -> None:
@@ -158,6 +171,11 @@ REFUSED = {
     "v=1&do=1000:kill+A": "its end is missing. Was it cut off",
     "v=1&do=1000:kill+A&end=": "end: ",
     "v=1&do=1000:kill+A&end=99": "before the last command. Was the link cut off",
+    "v=1&do=1000:kill+A&end=1000&look=1001": "look: it lies after the end: that moment is still to come",
+    "v=1&do=1000:kill+A&look=1000": "its end is missing",
+    "v=1&look=": "look: '' is not a time",
+    "v=1&look=-1": "look: '-1' is not a time",
+    "v=1&look=99999999": "look: '99999999' is too long: a run lasts a day at most",
     "v=1&do=1000:write+x+<script>alert(1)</script>&end=1000": "do: ",
     "v=1&do=1000:write+x+%00&end=1000": "do: ",
     "v=1&do=1000:write+x+%ff&end=1000": "do: ",

@@ -118,6 +118,43 @@ def test_a_link_begins_a_new_run_with_its_commands(rooms: Rooms, tab: SocketIOTe
     assert run_of(rooms).commands == [(500_000, "write x 1"), (2_500_000, "kill A")]
 
 
+def test_a_link_shows_a_moment(rooms: Rooms, tab: SocketIOTestClient, browser: FlaskClient) -> None:
+    """The run stands still there, with what was before it; what is left of the script comes when it plays."""
+    let_pass(rooms, 2)
+    keyframe(tab)
+    assert ask(tab, "open", link=f"{LINK}&look=2499.5") == {"ok": True}
+    let_pass(rooms, 3)
+    frame = keyframe(tab)
+    assert (frame["now_us"], frame["playing"]) == (2_499_500, False)
+    assert [line["done"] for line in frame["script"]["lines"]] == [True, False, False]
+    there = Run(scenario=sharing.scenario_of(sharing.read_link(LINK), "again"))
+    there.play_script(2_499_500)
+    assert frame["state"] == there.picture.state
+    history = browser.get("/history.json").get_json()
+    assert [step["sequence"] for step in history["steps"]] == list(range(frame["sequence"] + 1))
+    look = ask(tab, "share", look_us=600_000)["link"]
+    assert look == "v=1&seed=7&set=fencing:off&do=500:write+x+1&end=2499.5&look=600"
+    assert "still to come" in ask(tab, "share", look_us=2_499_501)["says"]
+    assert ask(tab, "playback", action="play") == {"ok": True}
+    let_pass(rooms, 2)
+    assert run_of(rooms).commands == [(500_000, "write x 1"), (2_500_000, "kill A")]
+
+
+def test_a_moment_that_is_looked_at_survives_the_server(tmp_path: Path) -> None:
+    """Also one that was killed: where the room stands is noted when it has come there."""
+    clock = FakeClock()
+    for _ in range(2):
+        house = service.open_rooms(Store(tmp_path))
+        house._clock = clock
+        house.open("key", "tab")
+        if clock.now == FakeClock().now:
+            house.begin("tab", *service.CATALOGUE.sharing.open_link(f"{LINK}&look=2s"))  # type: ignore[union-attr]
+        let_pass(house, 1)
+        (room,) = house._rooms.values()
+        assert (room.run.now_us, room.playing) == (2_000_000, False)
+        house.store.close()
+
+
 @pytest.mark.parametrize(
     ("link", "words"),
     [
@@ -197,7 +234,7 @@ def test_a_run_from_a_link_survives_the_server(tmp_path: Path) -> None:
 
     first = open_rooms()
     first.open("key", "tab")
-    first.begin("tab", service.CATALOGUE.sharing.open_link(LINK))  # type: ignore[union-attr]
+    first.begin("tab", *service.CATALOGUE.sharing.open_link(LINK))  # type: ignore[union-attr]
     let_pass(first, 3)
     trace = run_of(first).simulation.trace_sha256()
     first.save()

@@ -66,7 +66,7 @@ export function connect(listener) {
     why: (sequence, operation) => ask("why", { ...(sequence === null ? {} : { sequence }), ...(operation === undefined ? {} : { operation }) }),
     lesson: (request) => ask("lesson", request),
     open: (link) => ask("open", { link }),
-    share: () => ask("share", {}),
+    share: (look_us) => ask("share", look_us === undefined ? {} : { look_us }),
     branch: (at_us, text) => ask("branch", text === undefined ? { at_us } : { at_us, text }),
     enter: (branch) => ask("enter", { branch }),
     async history() {

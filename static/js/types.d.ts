@@ -445,8 +445,8 @@ interface Connection {
   lesson(request: LessonRequest): Promise<Answer>;
   /** Begins the run that a link describes. */
   open(link: string): Promise<Answer>;
-  /** Asks for the link to the run as it is. */
-  share(): Promise<Answer>;
+  /** Asks for the link to the run as it is, or to a moment of it. */
+  share(look_us?: number): Promise<Answer>;
   /** Continues a past moment on a branch of its own, with a command given there if there is one. */
   branch(at_us: number, text?: string): Promise<Answer>;
   /** Goes to another branch. */

@@ -84,6 +84,39 @@ def test_a_bad_link_is_explained_and_the_run_goes_on(quiet: Visitor, link: str, 
     expect(quiet.cell("A", "x=1")).to_have_count(1)
 
 
+def test_a_moment_is_shown_to_somebody_else(quiet: Visitor, make_context: MakeContext) -> None:
+    """Who looks at the past shares that; the other sees it standing still, with what was before and after."""
+    page = quiet.page
+    quiet.write("x", "1")
+    quiet.play()
+    expect(quiet.cell("C", "x=1")).to_be_visible()
+    quiet.press("Kill A")
+    expect(quiet.node("A")).to_have_class(re.compile("dead"))
+    quiet.hold()
+    page.get_by_label("Go to", exact=True).last.select_option("crash")
+    quiet.press("Go to the one before")
+    quiet.press("Step back")
+    expect(quiet.node("A")).not_to_have_class(re.compile("dead"))
+    moment = page.locator("#time").text_content() or ""
+    shown = dialog(quiet)
+    field = shown.get_by_label("Link to this run")
+    choice = shown.get_by_role("checkbox", name=re.compile("^Show this moment, "))
+    expect(choice).to_be_checked()
+    expect(field).to_have_value(re.compile(r"end=[\d.]+&look=[\d.]+$"))
+    link = field.input_value()
+    choice.uncheck()
+    expect(field).not_to_have_value(re.compile("look="))
+    other = Visitor(make_context().new_page()).open(link)
+    expect(other.button("Play")).to_be_visible()
+    expect(other.page.locator("#time")).to_have_text(moment)
+    expect(other.node("A")).not_to_have_class(re.compile("dead"))
+    other.press("Step back")
+    expect(other.button("Back to now")).to_be_visible()
+    other.press("Back to now")
+    other.play()
+    expect(other.node("A")).to_have_class(re.compile("dead"))
+
+
 # --- the dialog ----------------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
  * Sharing: the link to the run, how to put it into another page, the files it can be taken away as, and
  * the way back in from a scenario file.
  */
+import { seconds } from "../store.js";
 
 const FILE_BYTES_MAX = 200 * 1024;
 const COPIED_MS = 2500;
@@ -44,22 +45,34 @@ function addStyles() {
 
 // --- the link ------------------------------------------------------------------------------------
 
-/** @param {Page} page */
+/** From the beginning, or at the moment that is shown: who looks at the past means that one. @param {Page} page */
 function linkSection(page) {
+  const { viewUs, nowUs } = page.store;
+  const momentUs = viewUs ?? nowUs;
   const says = make("p", { className: "hint", textContent: "Asking for the link…" });
-  const section = make("section", {}, make("h3", { textContent: "Link" }), says);
-  void page.connection.share().then((answer) => {
-    if (!answer.ok || answer.link === undefined) {
+  const there = /** @type {HTMLInputElement} */ (make("input", { type: "checkbox", checked: viewUs !== null }));
+  const choice = make("label", { className: "moment", hidden: true }, there, make("span", { textContent: `Show this moment, ${seconds(momentUs)}` }));
+  const address = copyRow("Link to this run");
+  const frame = copyRow("HTML of a frame");
+  const embed = make("details", { hidden: true }, make("summary", { textContent: "Put it into a page" }), frame.row);
+  const section = make("section", {}, make("h3", { textContent: "Link" }), address.row, choice, says, embed, ...lessonFrame());
+  const ask = async () => {
+    const isThere = there.checked;
+    const answer = await page.connection.share(isThere ? Math.round(momentUs) : undefined);
+    if (isThere !== there.checked) return;
+    const { link } = answer;
+    for (const part of [address.row, choice, embed]) part.hidden = !answer.ok || link === undefined;
+    if (!answer.ok || link === undefined) {
       says.textContent = answer.error?.says ?? answer.says ?? NO_ANSWER;
       return;
     }
-    const address = `${location.origin}/play?${answer.link}`;
-    const frame = `<iframe src="${location.origin}/embed?${answer.link.replaceAll("&", "&amp;")}" width="760" height="620" title="A replication cluster"></iframe>`;
-    says.textContent = `${answer.says} Opening it begins the run anew.`;
-    says.before(copyRow("Link to this run", address));
-    section.append(make("details", {}, make("summary", { textContent: "Put it into a page" }), copyRow("HTML of a frame", frame)));
-  });
-  section.append(...lessonFrame());
+    says.textContent = `${answer.says} ${isThere ? "Opening it shows that moment, standing still; Play goes on from there." : "Opening it begins the run anew."}`;
+    address.field.value = `${location.origin}/play?${link}`;
+    frame.field.value = `<iframe src="${location.origin}/embed?${link.replaceAll("&", "&amp;")}" width="760" height="620" title="A replication cluster"></iframe>`;
+  };
+  there.addEventListener("change", () => void ask());
+  address.row.hidden = true;
+  void ask();
   return section;
 }
 
@@ -70,11 +83,11 @@ function lessonFrame() {
   const step = new URLSearchParams(location.search).get("step");
   const title = (document.getElementById("lesson-title")?.textContent ?? "").replaceAll("&", "&amp;").replaceAll('"', "&quot;");
   const frame = `<iframe src="${location.origin}/embed/${lesson}${step ? `/${step}` : ""}" width="100%" height="760" title="${title}"></iframe>`;
-  return [make("details", {}, make("summary", { textContent: "Put this lesson into a page" }), copyRow("HTML of a frame with the lesson", frame))];
+  return [make("details", {}, make("summary", { textContent: "Put this lesson into a page" }), copyRow("HTML of a frame with the lesson", frame).row)];
 }
 
 /** @param {string} name @param {string} text */
-function copyRow(name, text) {
+function copyRow(name, text = "") {
   const field = /** @type {HTMLInputElement} */ (make("input", { type: "text", readOnly: true, value: text, spellcheck: false }));
   field.setAttribute("aria-label", name);
   field.addEventListener("focus", () => field.select());
@@ -84,7 +97,7 @@ function copyRow(name, text) {
   }));
   copy.classList.add("primary");
   copy.setAttribute("aria-live", "polite");
-  return make("div", { className: "row" }, field, copy);
+  return { row: make("div", { className: "row" }, field, copy), field };
 }
 
 /** @param {HTMLInputElement} field */
