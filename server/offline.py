@@ -21,7 +21,7 @@ from typing import Any
 ENTRY = "page.js"
 REPLACED = {"connection.js": "recording.js"}
 """Modules that another one stands in for."""
-LEFT_OUT = re.compile(r"(lessons|lecture)/.*|panels/(home|controls|embed|opening|share)\.js")
+LEFT_OUT = re.compile(r"(lessons|lecture)/.*|later\.js|panels/(home|controls|embed|opening|share)\.js")
 """What only other pages load: nothing in a recording asks for it."""
 STYLES = ("page.css", "embed.css")
 """Style sheets of the page itself; those that its modules bring along come after them."""

@@ -2,7 +2,7 @@
 /**
  * The page: wires the connection, the run and the widgets together, and owns what they share: the
  * chosen node, refusals, keys, the theme. What is seldom needed (menus, palette, help, table) is
- * fetched when it is first asked for.
+ * fetched when it is first asked for, or when the page has come to rest (`later.js`).
  */
 import { connect } from "./connection.js";
 import { Diagram } from "./diagram/diagram.js";
@@ -12,6 +12,8 @@ import { Clock, duration, leaderOf, Playback, replicaOf, Store } from "./store.j
 const TOAST_MS = 7000;
 /** The line of time has nothing to show before. */
 const TIMELINE_AFTER_MS = 1000;
+/** By then the page has all it needs at first. */
+const LATER_AFTER_MS = 4000;
 const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
 const store = new Store();
@@ -75,12 +77,12 @@ const page = {
     page.highlighted = what;
     const changed = store.steps.find((step) => step.sequence === what?.sequence)?.patches.map(([, path]) => path) ?? [];
     const named = (/** @type {string} */ kind) => changed.filter((path) => path[0] === kind && path.length > 1).map((path) => String(path[1]));
-    void import("./diagram/spotlight.js").then(({ light }) => light(store.state, what?.operation === undefined ? [] : [what.operation], named("messages"), named("nodes")));
+    need(import("./diagram/spotlight.js"), ({ light }) => light(store.state, what?.operation === undefined ? [] : [what.operation], named("messages"), named("nodes")));
     if (what?.node !== undefined) page.selected = what.node;
     refresh();
   },
   why(sequence, operation) {
-    void import("./panels/why.js").then((module) => module.openWhy(page, sequence, operation));
+    need(import("./panels/why.js"), (module) => module.openWhy(page, sequence, operation));
   },
   playback(action, speed) {
     void page.connection.playback(action, speed).then(reported);
@@ -102,17 +104,17 @@ const page = {
   say,
   offers: () => true,
   open(what) {
-    if (what === "palette") void import("./panels/palette.js").then((module) => module.openPalette(page));
-    else if (what === "help") void import("./panels/help.js").then((module) => module.openHelp(page, KEYS, keysAreOn));
-    else if (what === "ledger") void import("./panels/ledger.js").then((module) => module.toggleLedger(page));
-    else void import("./panels/table.js").then((module) => module.toggleTable(page));
+    if (what === "palette") need(import("./panels/palette.js"), (module) => module.openPalette(page));
+    else if (what === "help") need(import("./panels/help.js"), (module) => module.openHelp(page, KEYS, keysAreOn));
+    else if (what === "ledger") need(import("./panels/ledger.js"), (module) => module.toggleLedger(page));
+    else need(import("./panels/table.js"), (module) => module.toggleTable(page));
   },
   judge(promise) {
-    void import("./panels/evidence.js").then((module) => module.openEvidence(page, promise));
+    need(import("./panels/evidence.js"), (module) => module.openEvidence(page, promise));
   },
   nodeActions,
   menu(title, actions, at) {
-    void import("./panels/menus.js").then((module) => module.openMenu(page, title, actions, at));
+    need(import("./panels/menus.js"), (module) => module.openMenu(page, title, actions, at));
   },
 };
 
@@ -121,7 +123,7 @@ const diagram = new Diagram(byId("diagram"), {
   redraw,
   choose(target, at, element) {
     if (target.kind === "node") page.select(target.id);
-    void import("./panels/menus.js").then((module) => module.openTargetMenu(page, target, at, element));
+    need(import("./panels/menus.js"), (module) => module.openTargetMenu(page, target, at, element));
   },
 });
 const story = new Story(page);
@@ -184,6 +186,12 @@ function say(sentence, tone = "info") {
   toasts.append(toast);
   while (toasts.childElementCount > 3) toasts.firstElementChild?.remove();
   setTimeout(() => toast.remove(), TOAST_MS);
+}
+
+/** Uses a part of the page that may still have to be fetched. @template Part @param {Promise<Part>} part @param {(part: Part) => unknown} use */
+function need(part, use) {
+  const missing = () => say("This part of the page has not come: the server does not answer. Reload the page when it does.", "bad");
+  void part.then(use, missing);
 }
 
 let trouble = "";
@@ -345,30 +353,29 @@ prefersDark.addEventListener("change", showTheme);
 showTheme();
 document.getElementById("open-help")?.addEventListener("click", () => page.open("help"));
 document.getElementById("open-palette")?.addEventListener("click", () => page.open("palette"));
-document.getElementById("open-share")?.addEventListener("click", () => void import("./panels/share.js").then((module) => module.openShare(page)));
-if (location.search !== "" && document.body.dataset.page === "play") void import("./panels/opening.js").then((module) => module.openAddress(page));
+document.getElementById("open-share")?.addEventListener("click", () => need(import("./panels/share.js"), (module) => module.openShare(page)));
+if (location.search !== "" && document.body.dataset.page === "play") need(import("./panels/opening.js"), (module) => module.openAddress(page));
 
 // The line of time is drawn once the cluster is on screen.
-setTimeout(() => void import("./panels/timeline.js").then((module) => panels.push(new module.Timeline(page))), TIMELINE_AFTER_MS);
+setTimeout(() => need(import("./panels/timeline.js"), (module) => panels.push(new module.Timeline(page))), TIMELINE_AFTER_MS);
 
 // The dock comes when one of its tabs is gone to.
 const dockTabs = byId("dock-tabs");
-/** @type {Promise<import("./dock/dock.js").Dock> | null} */
+/** @type {import("./dock/dock.js").Dock | null} */
 let dock = null;
-const theDock = () => (dock ??= import("./dock/dock.js").then(({ Dock }) => {
-  const made = new Dock(page, dockTabs, byId("dock"));
-  panels.push(made);
-  return made;
-}));
-dockTabs?.addEventListener("focusin", () => void theDock(), { once: true });
+const theDock = () => import("./dock/dock.js").then(({ Dock }) => {
+  if (dock === null) panels.push((dock = new Dock(page, dockTabs, byId("dock"))));
+  return dock;
+});
+dockTabs?.addEventListener("focusin", () => need(theDock(), () => {}), { once: true });
 dockTabs?.addEventListener("click", (event) => {
   const name = event.target instanceof Element ? event.target.closest("[role=tab]")?.getAttribute("data-tab") : null;
-  if (name && dockTabs.checkVisibility()) void theDock().then((made) => made.toggle(name));
+  if (name && dockTabs.checkVisibility()) need(theDock(), (made) => made.toggle(name));
 });
 
 // What stands for an operation explains itself from the first touch on.
 for (const kind of ["pointerover", "focusin"]) {
-  document.addEventListener(kind, () => void import("./panels/provenance.js").then((module) => module.explain(page)), { once: true });
+  document.addEventListener(kind, () => need(import("./panels/provenance.js"), (module) => module.explain(page)), { once: true });
 }
 
 // --- what this page has besides -------------------------------------------------------------------
@@ -378,3 +385,5 @@ const PANELS = { home: () => import("./panels/home.js"), lesson: () => import(".
 const { Panel } = await (PANELS[document.body.dataset.page ?? ""] ?? (() => import("./panels/controls.js")))();
 panels.push(new Panel(page));
 refresh();
+// A recording has everything in itself.
+if (document.body.dataset.page !== "replay") setTimeout(() => need(import("./later.js"), () => {}), LATER_AFTER_MS);
