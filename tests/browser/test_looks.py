@@ -200,6 +200,16 @@ def test_a_partition_is_seen_whole(page: Page, nodes: int) -> None:
         expect(page.locator("#dock")).to_be_hidden()
 
 
+def test_every_term_of_a_log_in_two_rows_is_named(page: Page) -> None:
+    """Nine logs leave room for one line above them: it names what begins further down, too."""
+    page.set_viewport_size({"width": 1440, "height": 900})
+    link = "v=1&seed=5&set=nodes:9&do=100:write+x+100;200:write+y+200;1500:kill+A&end=9000&look=8500"
+    visitor = Visitor(page).open(f"/play?{link}")
+    expect(visitor.cell("B", "–")).to_have_count(1)
+    expect(visitor.log("B").locator(".run")).to_have_text("term 1, then 2")
+    expect(visitor.log("A").locator(".run")).to_have_text("term 1")
+
+
 def test_the_theme_is_the_systems_until_one_is_chosen(make_context: MakeContext) -> None:
     """Dark where the system is dark; what the visitor chooses stays, from the first paint of any page."""
     visitor = Visitor(make_context(color_scheme="dark").new_page()).open()

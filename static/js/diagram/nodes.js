@@ -235,16 +235,20 @@ function drawLog(figure, node, state, layout, common) {
   drawTray(figure, replica, state, layout, below + (lostAt === null ? 15 : 29), width + slack);
 }
 
-/** The term above the first cell of every run of one term. @param {LogFigure} figure @param {Replica} replica @param {LogWindow} view */
+/** The term above the first cell of every run of one term; those of the lower row come after the last. @param {LogFigure} figure @param {Replica} replica @param {LogWindow} view */
 function drawTerms(figure, replica, view) {
   const entries = replica.log.filter((entry) => entry.index >= view.first);
   const runs = entries.filter((entry, position) => position === 0 || entry.term !== entries[position - 1].term || (entry.index - view.first) % view.columns === 0);
   const inFirstRow = runs.filter((entry) => entry.index - view.first < view.columns);
+  const later = [...new Set(runs.slice(inFirstRow.length).map(({ term }) => term))].filter((term) => term !== inFirstRow.at(-1)?.term);
   figure.terms.update(inFirstRow, (entry) => String(entry.index), ({ text }, entry) => {
     const column = entry.index - view.first;
     const next = inFirstRow.find((other) => other.index > entry.index);
     const cells = (next ? next.index : view.first + view.columns) - entry.index;
-    write(text, cells * view.cellWidth > 46 ? `term ${entry.term}` : `t${entry.term}`);
+    const room = cells * (view.cellWidth + CELL_GAP) - CELL_GAP;
+    const below = next === undefined && later.length > 0 ? later.join(", ") : "";
+    const words = [`term ${entry.term}${below && `, then ${below}`}`, `t${entry.term}${below && `, ${below}`}`];
+    write(text, words.find((each) => textWidth(each, `600 11px ${SANS}`) <= room) ?? `t${entry.term}`);
     set(text, { class: `run term-${termColour(entry.term)}`, x: column * (view.cellWidth + CELL_GAP), y: 15 });
   });
 }
