@@ -58,6 +58,8 @@ class RoomLimits:
     """Told events that a keyframe brings."""
     idle_pause_seconds: float = 300.0
     """How long a room plays on when its last tab is gone."""
+    untouched_pause_seconds: float = 900.0
+    """How long it plays on in open tabs when nobody does anything in them: what a run has had is kept."""
     idle_unload_seconds: float = 1_800.0
     """How long it then stays in memory; later it is brought back from the store."""
     forgotten_seconds: float = 24 * 3600.0
@@ -260,6 +262,11 @@ class Room:
     """The learner's progress as the tabs know it."""
     noted_at: float = 0.0
     recent: deque[Narrated] = field(default_factory=deque)
+    touched_at: float = field(init=False)
+    """Wall time at which somebody last did something."""
+
+    def __post_init__(self) -> None:
+        self.touched_at = self.wall
 
     # --- time ---
 
@@ -407,7 +414,7 @@ class Room:
     def play(self) -> None:
         """Let time pass."""
         self.check_ready()
-        self.playing = True
+        self.playing, self.notice = True, None
 
     def pause(self) -> None:
         """Let time stand still."""

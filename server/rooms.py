@@ -36,7 +36,8 @@ PlanLesson = Callable[[LessonRequest, RunView], Plan]
 """What a learner's message means for his room; raises `CommandRefused` when it does not fit."""
 
 SWEEP_SECONDS = 60.0
-"""How often rooms that nobody watches are looked at."""
+"""How often rooms that nobody watches or touches are looked at."""
+UNTOUCHED = "Time stands still: nobody has done anything here for a while. Press Play to go on."
 TICK_SECONDS = 0.05
 """How far apart the ticks begin, where there is time for that."""
 REST_SECONDS = 0.005
@@ -92,7 +93,7 @@ class Rooms:
                     "Close one of them."
                 )
             room.tabs[connection] = Tab(connection, Bucket(self.limits.requests_burst, wall))
-            room.seen_at = wall
+            room.seen_at = room.touched_at = wall
             self._watching[connection] = room
             self._work_safely(room, self.limits.queue_events_per_slice)  # A short run is back at once.
             return room.flush(wall, self.backlog, is_urgent=False)
@@ -152,13 +153,18 @@ class Rooms:
 
     # --- requests ---
 
-    def spend(self, connection: str) -> Room:
-        """The connection's room, one token poorer. Raises `CommandRefused` when it has none of either."""
+    def spend(self, connection: str, *, is_touch: bool = True) -> Room:
+        """The connection's room, one token poorer. Raises `CommandRefused` when it has none of either.
+
+        `is_touch`: somebody is at the page and does something."""
         with self._lock:
             room = self._watching.get(connection)
             if room is None:
                 raise CommandRefused("This page has lost its room. Reload the page.")
-            room.tabs[connection].spend(self._clock(), self.limits)
+            wall = self._clock()
+            room.tabs[connection].spend(wall, self.limits)
+            if is_touch:
+                room.touched_at = wall
             return room
 
     def command(self, connection: str, text: str) -> list[Delivery]:
@@ -264,7 +270,7 @@ class Rooms:
     def resync(self, connection: str) -> list[Delivery]:
         """The connection wants a keyframe. Raises `CommandRefused`."""
         with self._lock:
-            room = self._caught_up(connection)
+            room = self._caught_up(connection, is_touch=False)  # Pages ask by themselves.
             room.tabs[connection].needs_keyframe = True
             return self._urgent(room)
 
@@ -364,9 +370,9 @@ class Rooms:
         self._number += 1
         return self._number
 
-    def _caught_up(self, connection: str) -> Room:
+    def _caught_up(self, connection: str, *, is_touch: bool = True) -> Room:
         """The connection's room, played up to this moment: a click lands when it was made."""
-        room = self.spend(connection)
+        room = self.spend(connection, is_touch=is_touch)
         room.owe(self._clock())
         self._work_safely(room, self.limits.queue_events_per_slice)
         return room
@@ -423,13 +429,18 @@ class Rooms:
             return 0
 
     def _sweep(self, wall: float) -> None:
-        """Pause and put away the rooms that nobody has watched for long, and forget the oldest."""
+        """Pause the rooms that nobody has touched for long, put away those that nobody has watched, and
+        forget the oldest."""
         if abs(wall - self._swept_at) < SWEEP_SECONDS:
             return
         self._swept_at = wall
         for room in list(self._rooms.values()):
             if room.tabs:
                 room.seen_at = wall
+                if room.playing and wall - room.touched_at >= self.limits.untouched_pause_seconds:
+                    room.pause()
+                    room.notice = UNTOUCHED
+                    self._note(room)
                 continue
             idle_seconds = wall - room.seen_at
             if idle_seconds >= self.limits.idle_unload_seconds and room.is_stored:

@@ -359,6 +359,25 @@ def test_an_unwatched_room_plays_on_then_pauses_then_leaves_memory_then_is_forgo
     assert house.last("later")["sequence"] == -1
 
 
+def test_a_room_that_nobody_touches_pauses_and_says_so(house: House) -> None:
+    """A forgotten tab, which may ask for a keyframe by itself; a click is enough to go on."""
+    house.open()
+    house.pass_time(600.0, tick_seconds=0.5)
+    house.command("write x 1")
+    house.pass_time(800.0, tick_seconds=0.5)
+    house.rooms.resync("tab")
+    assert house.last()["playing"] is True
+    house.pass_time(200.0, tick_seconds=0.5)
+    assert house.last()["playing"] is False
+    assert "nobody has done anything" in house.last()["notice"]
+    paused_at = house.run().now_us
+    assert 1_500_000_000 <= paused_at <= 1_561_000_000
+    say(house, "play")
+    house.pass_time(1.0)
+    assert house.run().now_us == pytest.approx(paused_at + 1_000_000, abs=2)
+    assert "notice" not in house.last()
+
+
 # --- the store -----------------------------------------------------------------------------------
 
 
