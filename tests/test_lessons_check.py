@@ -12,6 +12,7 @@ from server.lessons import checking
 from server.lessons.library import Library
 from server.lessons.playing import play_lesson
 from server.lessons.rules import Finding, check_course, check_text
+from tests.serving import ROOT
 from tests.small_lesson import PREDICT, QUIZ, RUN, SMALL, folder, library
 
 
@@ -200,14 +201,20 @@ def test_unfinished_lessons_do_not_fail_the_course(tmp_path: Path, monkeypatch: 
     assert "(wip)" in text
 
 
-def test_a_new_lesson_is_green_from_the_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`lessons new` writes a file that the check passes; it never overwrites one."""
-    path = tmp_path / "17-my-lesson.md"
+@pytest.mark.parametrize(
+    ("folder", "kind"), [("", "lesson"), ("interview", "interview"), ("challenges", "challenge")]
+)
+def test_a_new_lesson_is_green_from_the_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], folder: str, kind: str
+) -> None:
+    """`lessons new` writes a file of its folder's kind that the check passes; it never overwrites one."""
+    path = tmp_path / folder / "17-my-lesson.md"
     assert main(["lessons", "new", str(path)]) == 0
     assert main(["lessons", "check", str(path)]) == 0
     assert main(["lessons", "new", str(path)]) == 2
     assert main(["lessons", "new", str(tmp_path / "Bad Name")]) == 2
     assert "nothing to mend" in capsys.readouterr().out
+    assert "my-lesson" in Library([ROOT / "lessons", tmp_path]).shelf(kind)
 
 
 def test_a_library_of_nothing_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from server.lessons.loader import load_lesson
 from server.lessons.playing import Player, all_findings
 from server.lessons.records import Lesson
 from server.lessons.rules import check_course, check_text
-from server.lessons.starter import STARTER
+from server.lessons.starter import LESSON, STARTERS
 from server.lessons.translating import check_overlay, check_overlay_file, kind_of, language_of, translate
 
 GREEN, RED, BAD_USE = 0, 1, 2
@@ -105,7 +105,8 @@ def _check_lesson(library: Library, lesson: Lesson, out: TextIO) -> tuple[int, i
 
 
 def new(names: list[Path], folder: Path, out: TextIO) -> int:
-    """Write a file to begin with: it can be read and its check is green."""
+    """Write a file to begin with: it can be read and its check is green. What lies in `interview` is a
+    question, and in `challenges` a challenge."""
     for name in names:
         stem = name.name.removesuffix(".md")
         number, _, rest = stem.partition("-")
@@ -118,6 +119,8 @@ def new(names: list[Path], folder: Path, out: TextIO) -> int:
             print(f"{path} is there already.", file=sys.stderr)
             return BAD_USE
         title = identifier.replace("-", " ").capitalize()
-        path.write_text(STARTER.replace("@ID@", identifier).replace("@TITLE@", title), encoding="utf-8")
+        starter = STARTERS.get(path.parent.name, LESSON)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(starter.replace("@ID@", identifier).replace("@TITLE@", title), encoding="utf-8")
         print(f"{path} is written. Check it with: python -m server lessons check {path}", file=out)
     return GREEN

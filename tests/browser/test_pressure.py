@@ -54,6 +54,10 @@ def test_the_server_goes_and_comes_back(chromium: Browser, tmp_path: Path) -> No
         expect(visitor.log("C")).to_contain_text("store k=7")
         visitor.hold()
         until(visitor.page, lambda: visitor.page.evaluate(IS_AT_REST))
+        # The page stands still at once; by the answer to a step the server does, too.
+        count = visitor.page.locator("#count").text_content() or ""
+        visitor.press("Step")
+        expect(visitor.page.locator("#count")).not_to_have_text(count)
         seed, time = visitor.seed(), visitor.page.locator("#time").text_content() or ""
         first.end(signal.SIGKILL)
         banner = visitor.page.locator("#banner")
