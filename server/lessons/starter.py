@@ -1,7 +1,27 @@
 """The files that a new lesson, interview question or challenge begins with: small, whole, and green when
 they are checked."""
 
-LESSON = """\
+_BET = """\
+```predict
+ask: "The leader has just appended a write. How many followers have it?"
+measure: { run: bet, probe: "2 - lag(B) - lag(C)" }
+options:
+  - { id: none, text: "None yet", match: "x == 0" }
+  - id: both
+    text: "Both of them"
+    match: "x > 0"
+    mis: M-REPL-INSTANT
+    why: "A copy takes the time of a message."
+    show: [ "write y 1", "wait until lag(B) == 1 within 5s", "expect lag(C) == 1" ]
+```
+```run
+id: bet
+do: [ "write y 1", "wait until lag(B) == 1 within 5s", "expect lag(C) == 1" ]
+```
+"""
+
+LESSON = (
+    """\
 ---
 id: @ID@
 rev: 1
@@ -38,20 +58,9 @@ nudges:
 ```
 
 ## bet: Say what you expect
-```predict
-ask: "The leader has just appended a write. How many followers have it?"
-measure: { run: bet, probe: "2 - lag(B) - lag(C)" }
-options:
-  - { id: none, text: "None yet", match: "x == 0" }
-  - id: both
-    text: "Both of them"
-    match: "x > 0"
-    mis: M-REPL-INSTANT
-    why: "A copy takes the time of a message."
-```
-```run
-do: [ "write y 1", "wait until node(A).last_index >= 2 within 5s", "expect lag(B) == 1" ]
-```
+"""
+    + _BET
+    + """\
 ```explain
 text: A copy is behind by as long as a message takes.
 ```
@@ -67,8 +76,10 @@ options:
   - { id: after, text: "One message later than the leader", why: "That is what you saw." }
 ```
 """
+)
 
-QUESTION = """\
+QUESTION = (
+    """\
 ---
 id: @ID@
 rev: 1
@@ -77,6 +88,7 @@ question: When does a follower have a write?
 source: twenty
 minutes: 5
 level: 1
+status: wip
 needs: []
 concepts: []
 misconceptions: [M-REPL-INSTANT]
@@ -91,26 +103,11 @@ Say your answer aloud before you read on. This text is Markdown; at most 120 wor
 
 ## bet: Right after the write
 
-The leader has appended a write. Nobody has been told OK yet.
+Copies travel as messages do.
 
-```predict
-ask: "How many followers have it at that moment?"
-measure: { run: bet, probe: "2 - lag(B) - lag(C)" }
-options:
-  - { id: none, text: "None yet", match: "x == 0" }
-  - id: both
-    text: "Both of them"
-    match: "x > 0"
-    mis: M-REPL-INSTANT
-    why: "A copy takes the time of a message."
-    show: [ "write x 1", "wait until node(A).last_index >= 1 within 5s", "expect lag(B) == 1" ]
-```
-```run
-id: bet
-text: "Write once"
-do: [ "write x 1", "wait until node(A).last_index >= 1 within 5s", "expect lag(B) == 1" ]
-```
-
+"""
+    + _BET
+    + """
 ## answer: The short answer
 
 ```short_answer
@@ -166,6 +163,7 @@ options:
   - { id: after, text: "One message later than the leader", why: "That is how long the copy is on its way." }
 ```
 """
+)
 
 CHALLENGE = """\
 ---
@@ -174,6 +172,7 @@ rev: 1
 title: @TITLE@
 minutes: 3
 level: 1
+status: wip
 needs: []
 concepts: []
 scene: three-nodes
