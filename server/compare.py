@@ -33,7 +33,7 @@ _TELLTALE = {
 }  # fmt: skip
 """Events by which two lanes are told apart."""
 _TALLIED = {"operation.ended", "leader.started", "leader.stepped_down", "node.killed", "node.restarted"}
-"""Events after which the figures are brought up to date."""
+"""Events after which the figures are brought up to date; that of the messages is with each of them."""
 
 
 @dataclass(slots=True)
@@ -275,6 +275,9 @@ class Lanes:
         if step.name in _TALLIED:
             figures = self.state["figures"][lane.name] = lane.figures()
             patches.append(["=", ["figures", lane.name], dict(figures)])
+        elif step.name == "message.sent":
+            self.state["figures"][lane.name]["messages"] = lane.messages
+            patches.append(["=", ["figures", lane.name, "messages"], lane.messages])
         return Step(sequence, step.at_us, step.name, cause, patches, step.text, step.tone, lane.name)
 
     def _compare(self) -> None:

@@ -284,7 +284,7 @@ class Run:
         telling = self.narrator.tell(event)
         text = telling.plain if telling else None
         tone = telling.tone if telling else None
-        said = _broken(findings)
+        said = _broken(findings, len(self.judges.lost))
         if said:
             text, tone = f"{text} {said}" if text else said, "bad"
         if text is not None:
@@ -373,12 +373,15 @@ class Run:
         return [_entry_document(entry) for entry in entries]
 
 
-def _broken(findings: list[Finding]) -> str:
-    """The sentences of promises that broke at one event; of many lost writes, the first stands for all."""
+def _broken(findings: list[Finding], lost_count: int) -> str:
+    """The sentences of promises that broke at one event. Of many lost writes, the first stands for all; where
+    some were lost before, it is told how many that makes."""
     broken = [finding for finding in findings if not finding.held]
     lost = [finding for finding in broken if finding.promise == "durable"]
     others = [finding.says for finding in broken if finding.promise != "durable"]
-    if len(lost) > 1:
+    if lost and lost_count > len(lost):
+        others.insert(0, f"{lost_count} acknowledged writes are lost by now, among them: {lost[0].says}")
+    elif len(lost) > 1:
         others.insert(0, f"{len(lost)} acknowledged writes are lost, among them: {lost[0].says}")
     elif lost:
         others.insert(0, f"1 acknowledged write is lost: {lost[0].says}")

@@ -108,6 +108,9 @@ def test_the_document_folds_like_any_other() -> None:
     assert json.dumps(folded["lanes"]) == json.dumps(run.state["lanes"])
     assert folded["difference"] == run.state["difference"]
     assert folded["figures"]["1"]["lost"] == 1
+    for lane in run.lanes:
+        sent = [event for event in lane.play.run.simulation.trace if event.name == "message.sent"]
+        assert folded["figures"][lane.name]["messages"] == len(sent), "at any moment, not only at some"
     for step in steps:
         assert step["cause"] is None or step["cause"] < step["sequence"]
 

@@ -247,6 +247,7 @@ def _message(sent: InFlight) -> str:
     """How a sentence names a message: `the append x=1 from A to B`."""
     kind, label = sent.message.kind, sent.message.label
     detail = f" {label}" if kind in ("append", "write", "cas", "delete") else ""
+    detail = " of an empty entry" if kind == "append" and label == "–" else detail
     detail = f" of {label.removeprefix('read ')}" if kind == "read" else detail
     name = {"ok": "OK", "vote-request": "request for a vote", "hand-over": "order to take over"}.get(
         kind, kind

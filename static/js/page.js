@@ -325,6 +325,7 @@ document.addEventListener("keydown", (event) => {
   }
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat && !REPEATED.includes(event.key) || !keysAreOn.get()) return;
   if (event.key === "Escape" && target instanceof HTMLInputElement && !target.closest("dialog")) return target.blur();
+  if (document.querySelector("dialog:modal")) return;
   if (target.closest("input:not([type=radio]), textarea, select, dialog, [popover], [contenteditable]")) return;
   // What is gone through by arrows keeps them.
   if (event.key.startsWith("Arrow") && target.closest("input, [role=tab], [role=slider], [role=listbox], [role=grid], [tabindex]:not(main)")) return;

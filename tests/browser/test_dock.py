@@ -17,6 +17,7 @@ MODEL = """async (story) => {
   const root = document.querySelector('script[type=module]').src.replace('js/page.js', '');
   const { SpaceTime, operationAt, problemOf } = await import(root + 'js/dock/spacetime-model.js');
   const { Series } = await import(root + 'js/dock/series-model.js');
+  const { lineOf } = await import(root + 'js/dock/spacetime-paint.js');
   const { TimeView, ticks } = await import(root + 'js/dock/view.js');
   const replica = (role) => ({ role, term: 1, log: [], discarded: [] });
   const node = (role) => ({ state: 'up', replicas: [replica(role)] });
@@ -57,6 +58,12 @@ MODEL = """async (story) => {
     leaderless: series.leaderless.map(({ from_us, to_us }) => [from_us, to_us]),
     endings: series.endings.map(({ latency_us, isRead, isAnswered }) => [latency_us, isRead, isAnswered]),
     view: [view.at(20e6), view.spanUs],
+    jumps: [10e6, 9.9e6, 7e6, 5e6, 30e6].map((us) => (view.follow(us, false, 0, 40e6), Math.round(100 * view.at(us)))),
+    ends: ['A', 'B'].map((source) => {
+      const scene = { lanes: ['A', 'B', 'C'], height: 342, view, nowUs: 40e6, shownUs: 40e6, left: 0, width: 100 };
+      const { y1, y2 } = lineOf(scene, { source, target: 'C', from_us: 0, to_us: 5, arrives_us: 10, fate: 'cut' });
+      return Math.round(y2 - y1);
+    }),
     ticks: ticks(0, 1e6, 5).map(({ words }) => words),
   };
 }"""
@@ -138,6 +145,8 @@ def test_the_model_folds_steps_by_hand(visitor: Visitor) -> None:
     assert found["leaderless"] == [[50, 70]]
     assert found["endings"] == [[40, False, True]]
     assert found["view"] == [pytest.approx(0.88), 9_000_000]
+    assert found["jumps"] == [70, 69, 37, 30, 70], "what led to a moment is in the window with it"
+    assert found["ends"] == [55, 50], "rows are 100 high: what ends on the way ends at nobody's line"
     assert found["ticks"] == ["0.0 s", "0.2 s", "0.4 s", "0.6 s", "0.8 s", "1.0 s"]
 
 

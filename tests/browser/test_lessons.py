@@ -506,6 +506,11 @@ def test_the_handout_prints_without_the_page_around_it(page: Page) -> None:
     expect(page.get_by_text("What can this client say about its write?")).to_be_visible()
     assert "Beside what was measured" not in page.content()
     assert page.evaluate("getComputedStyle(document.querySelector('main')).overflowY") == "visible"
+    expect(page.locator(".explain").locator("visible=true")).to_have_count(0)
+    page.emulate_media(media="screen")
+    page.get_by_role("checkbox", name="With what the experiments show").check()
+    page.emulate_media(media="print")
+    expect(page.locator(".explain").first).to_be_visible()
 
 
 def test_a_clicker_leads_through_the_lesson_on_the_wall(make_context: MakeContext) -> None:

@@ -248,6 +248,7 @@ def test_where_motion_is_unwanted_nothing_moves(make_context: MakeContext) -> No
         before = page.locator("#count").text_content() or ""
         visitor.press("Step")
         expect(page.locator("#count")).not_to_have_text(before)
+        visitor.see()  # The words come at once, the picture with the next paint.
     expect(copies).to_have_text([re.compile(r"^\d+ k=1 →$")] * 2)
     order = "(all) => all.map((one) => [Number(one.dataset.id), parseInt(one.textContent)]).sort()"
     (_, first), (_, second) = copies.evaluate_all(order)

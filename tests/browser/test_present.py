@@ -7,7 +7,7 @@ import re
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import MakeContext
-from tests.browser.visitor import QUICKLY, Visitor
+from tests.browser.visitor import QUICKLY, Visitor, until
 
 LONG_MS = 120_000
 NOT_VOTED = re.compile(
@@ -72,7 +72,7 @@ def test_an_unanswered_prediction_can_be_passed_over(make_context: MakeContext) 
     expect(echo).not_to_contain_text("You said")
     expect(page.locator("#played")).to_be_hidden(timeout=LONG_MS)
     page.keyboard.press("PageDown")
-    expect(page.locator(".wall-vote")).to_contain_text("Press 1 to 2 for its answer")
+    expect(page.locator(".wall-vote")).to_contain_text("Press 1 or 2 for its answer")
     expect(page.get_by_role("radio", checked=True)).to_have_count(0)
     page.keyboard.press("2")
     expect(page.locator('.step:not([hidden]) [data-question="where"]')).to_have_attribute(
@@ -81,3 +81,40 @@ def test_an_unanswered_prediction_can_be_passed_over(make_context: MakeContext) 
     expect(page.locator(".step:not([hidden]) .explain")).to_be_visible()
     page.keyboard.press("PageDown")
     expect(page.locator(".wall-title")).to_have_text("What can this client say about its write?")
+
+
+def test_a_step_that_is_come_back_to_is_played_again(make_context: MakeContext) -> None:
+    """With the losses in words, all of them; and who has seen enough goes on while it plays."""
+    page = on_the_wall(make_context)
+    page.keyboard.press("3")
+    expect(page.locator('[data-question="bet"] input[value="some"]')).to_be_checked()
+    page.keyboard.press("PageDown")
+    expect(page.locator(".wall-title")).to_have_text("Pull the plug")
+    page.keyboard.press("PageDown")
+    expect(page.locator(".wall-title")).to_contain_text("What did the new leader do", timeout=LONG_MS)
+    expect(page.locator("#played")).to_be_hidden(timeout=LONG_MS)
+    lost = page.locator('[data-echo="bet"] .measured').inner_text()
+    expect(page.locator("#narration-text")).to_contain_text(f"{lost} acknowledged writes are lost by now")
+    page.keyboard.press("2")
+    expect(page.locator(".step:not([hidden]) .explain")).to_be_visible()
+    page.keyboard.press("PageDown")
+    expect(page.locator(".wall-title")).to_have_text("What can this client say about its write?")
+    for key in ("PageUp", "PageDown"):
+        page.keyboard.press(key)
+        expect(page.locator(".wall-title")).to_contain_text("What did the new leader do")
+    expect(page.locator("#played")).to_be_visible()
+    page.keyboard.press("PageDown")
+    expect(page.locator(".wall-title")).to_have_text("What can this client say about its write?")
+
+
+def test_a_long_caption_is_whole_on_the_wall(make_context: MakeContext) -> None:
+    """Set smaller, it is not cut off; a short one is large again."""
+    page = on_the_wall(make_context)
+    page.set_viewport_size({"width": 1280, "height": 720})
+    box, text = page.locator("#narration"), page.locator("#narration-text")
+    sizes = []
+    for words in ("A sentence of some length that says what has just happened. " * 4, "A is dead."):
+        text.evaluate("(text, words) => text.replaceChildren(words)", words)
+        until(page, lambda: box.evaluate("(box) => box.scrollHeight <= box.clientHeight"))
+        sizes.append(box.evaluate("(box) => parseFloat(getComputedStyle(box).fontSize)"))
+    assert sizes[0] < sizes[1]

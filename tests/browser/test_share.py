@@ -190,6 +190,25 @@ def test_a_run_that_fits_into_no_link_says_so(quiet: Visitor) -> None:
 # --- pictures and files --------------------------------------------------------------------------
 
 
+def test_the_dialog_keeps_the_keys_after_a_download(quiet: Visitor, tmp_path: Path) -> None:
+    """They are the dialog's as long as it is open; Escape closes it, and the focus is where it was."""
+    quiet.button("Share").press("Enter")
+    shown = quiet.page.get_by_role("dialog", name="Share this run")
+    picture = shown.get_by_role("button", name="Picture (SVG)")
+    with quiet.page.expect_download():
+        picture.press("Enter")
+    expect(picture).to_be_focused()
+    quiet.page.evaluate("document.activeElement.blur()")
+    quiet.page.keyboard.press("k")
+    quiet.page.keyboard.press("Escape")
+    expect(shown).to_have_count(0)
+    expect(quiet.button("Share")).to_be_focused()
+    quiet.write("k", "1")
+    quiet.play()
+    expect(quiet.cell("A", "k=1")).to_have_count(1)
+    expect(quiet.page.locator(".node.dead")).to_have_count(0)
+
+
 def test_files_are_saved_under_their_names(quiet: Visitor, tmp_path: Path) -> None:
     """Each with what it should hold."""
     quiet.say("write x 1")

@@ -85,8 +85,9 @@ class Visitor:
         return self.page.get_by_label("Command", exact=True)
 
     def press(self, name: str) -> None:
-        """A button, by the whole of its name."""
+        """A button, by the whole of its name; and what the page itself does about it is seen."""
         self.button(name).click()
+        self.see()
 
     def begin_quietly(self) -> None:
         """A run of its own without background load, standing still at nothing."""
@@ -113,7 +114,10 @@ class Visitor:
         if self.page.locator("#play").get_attribute("aria-label") != "Play":
             self.press("Pause playback")
         expect(self.button("Play")).to_be_attached()
-        # The words change at once, the picture and the time with the next paint.
+        self.see()
+
+    def see(self) -> None:
+        """Until what is known is drawn: words change at once, the picture and the time with the next paint."""
         self.page.evaluate(
             "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
         )

@@ -229,12 +229,22 @@ function belief(state, id) {
   return knows === null || knows === leaderOf(state) ? "" : `, still believes ${knows} leads`;
 }
 
+/** Whose copy an answer waits for: `C (dead)`, `1 of B, C`; nothing once there are enough. @param {ClusterState} state @param {Operation} operation */
+function awaited(state, operation) {
+  const missing = lackers(state, operation);
+  const followers = Object.values(state.nodes).filter(({ voter }) => voter).length - 1;
+  const { replication, "semi-sync-followers": some } = state.settings;
+  const wanted = replication === "quorum" ? Math.floor((followers + 1) / 2) : replication === "semi-sync" ? Number(some) : followers;
+  const more = wanted - (followers - missing.length);
+  return more <= 0 ? "" : `${more < missing.length ? `${more} of ` : ""}${missing.join(", ")}`;
+}
+
 /** The last operation, in as many words as fit: longest first. @param {Operation | undefined} operation @param {ClusterState} state @returns {{ texts: string[], class: string }} */
 function lastWords(operation, state) {
   if (operation === undefined) return { texts: ["nothing asked yet", "idle"], class: "idle" };
   const what = operationWords(operation);
   if (operation.outcome === "pending") {
-    const missing = lackers(state, operation).join(", ");
+    const missing = awaited(state, operation);
     const trouble = state.nodes[operation.target]?.state === "dead" ? [`${what} … ${operation.target} is dead`] : missing ? [`${what} … waits for ${missing}`, `${what} … not on ${missing}`] : [];
     return { texts: [...trouble, `${what} …`], class: operation.kind === "read" ? "reading" : "writing" };
   }

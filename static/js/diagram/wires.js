@@ -226,7 +226,7 @@ export class Messages {
   draw(state, layout, isStill, tags) {
     this.isStill = isStill;
     this.tags = tags;
-    const messages = Object.values(state.messages).filter((message, position, all) => !isOutdone(message, position, all));
+    const messages = withoutPiles(Object.values(state.messages).filter((message, position, all) => !isOutdone(message, position, all)));
     const isCrowded = messages.length > READABLE_MAX * (layout.isNarrow ? 0.4 : 1);
     const focused = document.activeElement?.getAttribute("data-kind") === "message" ? document.activeElement : null;
     /** @type {Map<string, number>} */
@@ -281,6 +281,20 @@ function isOutdone(message, position, all) {
   return message.kind === "heartbeat" || all.some((other, later) => later > position && other.reason === "dead" && other.kind !== "heartbeat" && other.source === message.source && other.target === message.target);
 }
 
+/** Of what came to nothing on one way, only the newest: under load the rest would cover the picture. @param {MessageState[]} messages oldest first */
+function withoutPiles(messages) {
+  /** @type {Map<string, number>} */
+  const gone = new Map();
+  return messages.reverse().filter(({ source, target, dropped_us }) => {
+    if (dropped_us === null) return true;
+    const way = `${source}>${target}`;
+    gone.set(way, (gone.get(way) ?? 0) + 1);
+    return (gone.get(way) ?? 0) <= DROPPED_MAX;
+  }).reverse();
+}
+
+/** Messages that came to nothing on one way that are shown at once. */
+const DROPPED_MAX = 4;
 /** Width and height of a message without words. */
 const DOT = 12;
 /** How far a message may be moved down, or to the right: a crowd stays on its way, even if it cannot be read. */

@@ -67,6 +67,9 @@ export function barOf(scene, { operation, from_us, to_us, slot }) {
 /** @param {Scene} scene @param {string} lane */
 const isInUpperHalf = ({ lanes }, lane) => lanes.indexOf(lane) < lanes.length / 2;
 
+/** Where a message is shown to end that got lost beyond a lifeline, in rows from its sender. */
+const BEFORE_NEXT = 0.55;
+
 /** How far a message has come, and how it ends. @param {Scene} scene @param {Flight} flight */
 export function lineOf(scene, flight) {
   const from = yOf(scene, flight.source);
@@ -74,8 +77,12 @@ export function lineOf(scene, flight) {
   if (from === null || to === null) return null;
   const length = Math.max(1, flight.arrives_us - flight.from_us);
   const end_us = Math.min(flight.to_us, flight.arrives_us > flight.from_us && flight.to_us === Infinity ? Math.min(flight.arrives_us, scene.shownUs) : flight.to_us);
-  const share = flight.fate === "delivered" ? 1 : Math.max(0, Math.min(1, (end_us - flight.from_us) / length));
-  return { x1: xOf(scene, flight.from_us), y1: from, x2: xOf(scene, end_us), y2: from + (to - from) * share, isDropped: flight.fate !== "" && flight.fate !== "delivered", isFlying: flight.to_us > scene.shownUs };
+  const isDropped = flight.fate !== "" && flight.fate !== "delivered";
+  let share = flight.fate === "delivered" ? 1 : Math.max(0, Math.min(1, (end_us - flight.from_us) / length));
+  // What ends between two lifelines must not seem to end at a third one on the way.
+  const rows = Math.abs(scene.lanes.indexOf(flight.source) - scene.lanes.indexOf(flight.target));
+  if (isDropped && share < 1 && rows > 1) share = Math.min(share, BEFORE_NEXT / rows);
+  return { x1: xOf(scene, flight.from_us), y1: from, x2: xOf(scene, end_us), y2: from + (to - from) * share, isDropped, isFlying: flight.to_us > scene.shownUs };
 }
 
 /** @param {HTMLCanvasElement} canvas @param {Scene} scene */

@@ -8,8 +8,10 @@ const SPAN_US_MIN = 100_000;
 const SPAN_US_MAX = 3_600_000_000;
 /** Where in the window the moment shown stands while time passes. */
 const NOW_AT = 0.88;
-/** How near to the left edge the moment shown may come before the window moves on. */
-const PAST_AT = 0.08;
+/** How near to the left edge the moment shown may come before the window moves on: what led to it is to be seen. */
+const PAST_AT = 0.3;
+/** Where it stands after a jump out of the window. */
+const JUMP_AT = 0.7;
 
 export class TimeView {
   fromUs = 0;
@@ -36,6 +38,7 @@ export class TimeView {
     this.#earliestUs = earliestUs;
     this.#latestUs = Math.max(shownUs, latestUs);
     if (!this.isFollowing) return;
+    if (!isLive && (this.at(shownUs) < 0 || this.at(shownUs) > 1)) this.fromUs = shownUs - JUMP_AT * this.spanUs;
     const late = shownUs - NOW_AT * this.spanUs;
     const early = shownUs - PAST_AT * this.spanUs;
     this.fromUs = isLive ? late : Math.min(early, Math.max(late, this.fromUs));

@@ -13,6 +13,7 @@ const CHANNEL = "presenting";
 const SHOWN_MS = 6000;
 /** The height of a window, in pixels, whose picture needs no enlargement. */
 const ROOM_HEIGHT = 655;
+const CAPTION_SIZES_EM = [1.25, 1.1, 0.95, 0.8];
 const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
 /** @param {Panel} panel */
@@ -52,7 +53,18 @@ export function present(panel) {
   const channel = new BroadcastChannel(CHANNEL);
   const turn = (/** @type {string} */ key) => key === "blank" ? toggleBlank(blank) : void beat(panel, key === "on" ? 1 : -1);
   channel.addEventListener("message", ({ data }) => turn(String(data)));
-  listen(turn, panel, () => openNotes(panel), remind);
+  listen(turn, panel, { openNotes: () => openNotes(panel), leave: () => location.assign(location.pathname), lost: remind });
+  new MutationObserver(fitCaption).observe(byId("narration-text"), { childList: true, characterData: true, subtree: true });
+  document.addEventListener("lesson:step", () => played.clear());
+}
+
+/** The sentence of the moment is as large as its place allows. */
+function fitCaption() {
+  const box = byId("narration");
+  for (const size of CAPTION_SIZES_EM) {
+    box.style.fontSize = `${size}em`;
+    if (box.scrollHeight <= box.clientHeight) return;
+  }
 }
 
 /** Shows how to go on, for a while: at first, and to whoever looks for it. @param {HTMLElement} way */
@@ -82,8 +94,8 @@ function openNotes(panel) {
 /** @type {Record<string, string>} */
 const TURNS = { PageDown: "on", ArrowRight: "on", " ": "on", Enter: "on", PageUp: "back", ArrowLeft: "back", b: "blank", B: "blank", ".": "blank" };
 
-/** The clicker's keys come before those of the page. @param {(turn: string) => void} turn @param {Panel} panel @param {() => void} openNotes @param {() => void} [lost] told of a key that does nothing */
-function listen(turn, panel, openNotes, lost) {
+/** The clicker's keys come before those of the page. @param {(turn: string) => void} turn @param {Panel} panel @param {{ openNotes?: () => void, leave: () => void, lost?: () => void }} ways with what is told of a key that does nothing */
+function listen(turn, panel, { openNotes, leave, lost }) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const target = event.target instanceof Element ? event.target : document.body;
@@ -96,8 +108,8 @@ function listen(turn, panel, openNotes, lost) {
     event.stopImmediatePropagation();
     if (known && !event.repeat) turn(TURNS[event.key]);
     else if (digit) choose(panel, Number(event.key));
-    else if (event.key === "Escape") location.assign(location.pathname);
-    else if (!event.repeat) openNotes();
+    else if (event.key === "Escape") leave();
+    else if (!event.repeat) openNotes?.();
   }, { capture: true });
 }
 
@@ -110,13 +122,21 @@ function choose(panel, number) {
   /** @type {HTMLButtonElement | null} */ (question?.querySelector(".check:not([hidden])"))?.click();
 }
 
+/** Experiments that were played since the step was come to: who comes back to one can see it again. @type {Set<string>} */
+const played = new Set();
+let isRepeated = false;
+
 /** The next thing to happen: ask, play, tell, go on. @param {Panel} panel @param {1 | -1} by */
 async function beat(panel, by) {
   const lesson = panel.page.store.lesson;
   if (lesson === null) return;
   if (by < 0) hush(panel, true);
   if (by < 0) return void (lesson.place !== null ? await panel.act({ action: "restore" }) : await panel.back());
-  if (lesson.playing !== null) return;
+  if (lesson.playing !== null) {
+    // What is seen once more can be cut short.
+    if (!isRepeated || !(await panel.act({ action: "restore" }))) return;
+    return void (await panel.next());
+  }
   const { element } = panel.current;
   const open = openQuestions(panel, lesson);
   if (open.length > 0) {
@@ -127,8 +147,12 @@ async function beat(panel, by) {
     if (!passed) return;
     if (open.length > 1) return void ask(panel, open[1]);
   }
-  const experiment = [...element.querySelectorAll("[data-experiment]")].map((each) => each.getAttribute("data-experiment") ?? "").find((run) => lesson.runs[run] !== "done");
-  if (experiment !== undefined) return void (await panel.act({ action: "run", run: experiment }));
+  const experiment = [...element.querySelectorAll("[data-experiment]")].map((each) => each.getAttribute("data-experiment") ?? "").find((run) => lesson.runs[run] !== "done" || !played.has(run));
+  if (experiment !== undefined) {
+    isRepeated = lesson.runs[experiment] === "done";
+    played.add(experiment);
+    return void (await panel.act({ action: "run", run: experiment }));
+  }
   if (element.querySelector("[data-task]") !== null && !lesson.done.includes(lesson.step) && lesson.goal?.reached !== true) return void (await panel.act({ action: "show" }));
   await panel.next();
 }
@@ -157,7 +181,7 @@ function ask(panel, question) {
   hush(panel, true);
   const many = question.querySelectorAll(".option input").length;
   const isHere = panel.current.element.contains(question);
-  const how = !isHere ? "It was asked in an earlier step: go back for it" : many > 0 ? `Press 1 to ${many} for its answer` : "Enter its answer";
+  const how = !isHere ? "It was asked in an earlier step: go back for it" : many > 0 ? `Press 1 ${many === 2 ? "or" : "to"} ${many} for its answer` : "Enter its answer";
   const says = make("p", { className: "wall-vote" }, `The room has not voted. ${how}, or go on once more without one.`);
   says.setAttribute("role", "status");
   byId("lesson-body").prepend(says);
@@ -205,7 +229,7 @@ export async function showNotes(panel) {
   };
   document.addEventListener("lesson:changed", show);
   show();
-  listen((turn) => channel.postMessage(turn), panel, () => undefined);
+  listen((turn) => channel.postMessage(turn), panel, { leave: () => close() });
 }
 
 /** @param {BroadcastChannel} channel */

@@ -119,9 +119,10 @@ function downloadSection(page, fault) {
   const list = make("ul", { className: "downloads" });
   const add = (/** @type {string} */ label, /** @type {string} */ about, /** @type {() => Promise<void>} */ save) => {
     const start = button(label, () => {
+      if (start.ariaDisabled === "true") return;
       fault.hidden = true;
-      start.disabled = true;
-      void save().catch((problem) => tell(fault, problem)).finally(() => (start.disabled = false));
+      start.ariaDisabled = "true"; // Were it disabled, it would lose the focus.
+      void save().catch((problem) => tell(fault, problem)).finally(() => (start.ariaDisabled = "false"));
     });
     const words = make("span", { className: "hint", textContent: about, id: `about-${list.childElementCount}` });
     start.setAttribute("aria-describedby", words.id);

@@ -12,10 +12,18 @@ const MAIN_VERDICTS = ["durable", "linearizable", "one_leader_per_term", "availa
 /** Below this width, in CSS pixels, the row of verdicts may be wider than the window. */
 const NARROW = 620;
 /** How long a sentence is kept from lighter ones, by its weight. */
-const READING_MS = [0, 700, 3500];
+const READING_MS = [0, 700, 3500, 5000];
+/** Where these bring bad news, a promise broke. */
+const BREAKING = ["leader.started", "operation.ended", "commit.advanced", "entry.appended", "entry.applied", "entry.received"];
+/** Bad news of which there is much, and which is soon made good. */
+const COMMON = ["message.dropped", "operation.retried"];
 
-/** Losses weigh most, then elections and what went well, then the rest. @param {Telling} telling */
-const weight = (telling) => (telling.tone === "bad" ? 2 : telling.tone === "vote" || telling.tone === "good" ? 1 : 0);
+/** Losses weigh most, then crashes and who leads, then votes and what went well, then the rest. @param {Telling} telling */
+function weight({ name, tone }) {
+  if (tone === "bad" && BREAKING.includes(name)) return 3;
+  if (name === "leader.started" || (tone === "bad" && !COMMON.includes(name))) return 2;
+  return tone === "info" || tone === null ? 0 : 1;
+}
 
 /** Switches that the label of a modified run names. */
 const NAMED_MAX = 3;
