@@ -43,7 +43,7 @@ export class OperationsTab {
     /** @type {Rows<Course>} */
     this.rows = new Rows({
       name: "Operations, newest first", className: "operation-rows", empty: "No such operation yet.",
-      heads: ["No.", "Client", "What", "Asked", "Answered", "", "Outcome", "Verdict", "What the answer rests on"],
+      heads: ["No.", "Client", "What", "Asked", "Answered", "Time", "Outcome", "Verdict", "What the answer rests on"],
       key: (course) => course.operation.id,
       fill: (row, cells, course) => this.#fill(row, cells, course),
       choose: ({ operation }) => page.highlight(page.highlighted?.operation === operation.id ? null : { operation: operation.id }),

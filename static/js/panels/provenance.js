@@ -6,7 +6,7 @@
  */
 import { duration, lackers, operationWords, seconds } from "../store.js";
 
-const SESSION_PROMISES = ["read_your_writes", "monotonic_reads", "monotonic_writes", "consistent_prefix"];
+const SESSION_PROMISES = ["read_your_writes", "monotonic_reads", "monotonic_writes", "writes_follow_reads", "consistent_prefix", "bounded_staleness"];
 const SHOW_AFTER_MS = 120;
 const HIDE_AFTER_MS = 220;
 

@@ -74,7 +74,10 @@ export class Story {
     setText(byId("seed"), `seed ${store.start.seed}`);
     if (store.run !== this.#run) this.#forget();
     // While the run plays, the clock says what is due: see `tick`.
-    if (store.viewUs !== null || !isPlaying || store.tellings.length === 0) this.#tell(store.tellings, store.shownUs);
+    if (store.viewUs !== null || !isPlaying || store.tellings.length === 0) {
+      setText(byId("time"), seconds(store.shownUs));
+      this.#tell(store.tellings, store.shownUs);
+    }
     if (store.state) showModified(store.state.run.modified);
     if (store.state && store.state.verdicts !== this.#verdicts) this.#drawVerdicts(store.state.verdicts);
   }

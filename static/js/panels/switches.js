@@ -23,6 +23,7 @@ const RULES = {
       none: ["nothing", "A read may show less than the client has already written or seen."],
       "read-your-writes": ["its own writes", "A node answers once it has applied what this client last wrote."],
       "monotonic-reads": ["all it wrote or saw", "A node answers once it has applied whatever this client has written or seen."],
+      "bounded-staleness": ["a recent state", "A node answers once it can vouch that it misses nothing older than the staleness bound (10 s unless set)."],
     },
   },
 };
