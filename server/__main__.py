@@ -32,6 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
     # A run keeps what happened: a million small objects that never die. Looking through all of them again
     # and again is what the collector's usual thresholds do; these look at the young often, at all seldom.
     gc.set_threshold(5_000, 5, 1_000)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # What a terminal has no sign for is no reason to fail.
+            stream.reconfigure(errors="backslashreplace")
     words = sys.argv[1:] if arguments is None else arguments
     flags = parser().parse_args(words or ["serve"])
     if flags.subcommand == "serve":
@@ -69,6 +72,9 @@ def parser() -> argparse.ArgumentParser:
     running.add_argument("--json", action="store_true", help="print the whole outcome as JSON")
     checking = choices.add_parser("check", help="judge whether a recorded history is linearizable")
     checking.add_argument("file", metavar="FILE", type=Path)
+    checking.add_argument(
+        "--initial", default="null", metavar="JSON", help="what a register holds at first (default: null)"
+    )
     helping = choices.add_parser("help", help="explain the command language")
     helping.add_argument("topic", metavar="TOPIC", nargs="?")
     exploring = choices.add_parser("explore", help="play random faults and hold runs against their promises")
@@ -210,7 +216,7 @@ def delegate(flags: argparse.Namespace) -> int:
     if flags.subcommand == "check":
         from server import guarantees
 
-        return guarantees.run_check(flags.file)
+        return guarantees.run_check(flags.file, initial=flags.initial)
     if flags.subcommand == "explore":
         from server import explore
 

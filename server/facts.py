@@ -289,7 +289,8 @@ class Facts:
         return held is not False
 
     def linearizable(self) -> bool:
-        """Whether one order of all operations explains every answer; judged in full when asked."""
+        """Whether one order of all operations explains every answer; judged in full when asked. Raises
+        `CommandRefused` when that is too much to decide."""
         held = self.judges.verdicts()["linearizable"].held
         if held is not None:
             return held
@@ -298,5 +299,10 @@ class Facts:
         newest = int(next(reversed(self.state["operations"]), "0"))
         stamp = newest * 1_000 + finished
         if self._linearizable is None or self._linearizable[0] != stamp:
-            self._linearizable = (stamp, self.judges.summary()["linearizable"] is not False)
+            held = self.judges.summary()["linearizable"]
+            if held is None:
+                raise CommandRefused(
+                    "Whether this run is linearizable cannot be decided: too many operations overlap."
+                )
+            self._linearizable = (stamp, held)
         return self._linearizable[1]

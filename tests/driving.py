@@ -119,9 +119,9 @@ class HandMachine:
 
 
 def without_round(message: Message) -> Message:
-    """The message with its round at 0, and without the end of the leader's log."""
+    """The message with its round at 0, and without the end of the leader's log and its proof."""
     if isinstance(message, AppendEntries):
-        return message._replace(round=0, last_index=None)
+        return message._replace(round=0, last_index=None, proved_us=None, proved_index=0)
     return message._replace(round=0) if isinstance(message, AppendEntriesReply) else message
 
 
@@ -162,11 +162,11 @@ def replica_with(*terms: int, machine: HandMachine | None = None, **settings: An
     """A follower whose disk holds entries of these terms; its own term is the last one's."""
     machine = machine or HandMachine(settings=changed(**settings))
     replica = Replica(machine, 0)
+    replica.term = max(terms, default=1)
+    replica.follow(None, "")  # Before there is anything to apply: what is on disk was applied by nobody yet.
     for each in entries(*terms):
         replica.log.append(each)
     replica.log.flushed_index = len(terms)
-    replica.term = max(terms, default=1)
-    replica.follow(None, "")
     machine.recorded.clear()
     return replica
 

@@ -306,12 +306,15 @@ def test_linearizability_is_judged_in_full_only_when_needed() -> None:
     assert [facts.linearizable() for _ in range(3)] == [False] * 3
     assert judges.summaries == 1
     pending["outcome"] = "ok"
-    judges.full_answer = None
+    judges.full_answer = True
     assert facts.linearizable() is True
     assert judges.summaries == 2
+    pending["outcome"], judges.full_answer = "pending", None
+    with pytest.raises(CommandRefused, match="cannot be decided"):
+        facts.linearizable()
     judges.held["linearizable"] = False
     assert facts.linearizable() is False
-    assert judges.summaries == 2
+    assert judges.summaries == 3
 
 
 # --- the table against a real run ----------------------------------------------------------------

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -300,3 +303,72 @@ def test_a_long_history_is_judged(tmp_path: Path) -> None:
     verdict = check_file(path)[0]
     assert verdict.held is False
     assert len(verdict.counterexample) == 3
+
+
+@pytest.mark.parametrize("answers", [("read", [1, None]), ("cas", [1, [None, 6]])])
+def test_independent_histories_without_a_write_have_keys_too(
+    tmp_path: Path, answers: tuple[str, Any]
+) -> None:
+    """Reads and cas alone show that values are pairs of a key and a value."""
+    function, value = answers
+    path = written(
+        tmp_path,
+        line(0, "invoke", function, value),
+        line(0, "ok", function, value),
+        line(1, "invoke", "read", None),
+        line(1, "ok", "read", [1, None if function == "read" else 6]),
+        line(2, "invoke", "read", None),
+    )
+    assert [(each.key, each.held) for each in check_file(path)] == [("1", True)]
+
+
+def test_keys_of_different_kinds_are_different_keys(tmp_path: Path) -> None:
+    """The number 1 and the text "1"; and 1 and 1.0 are one number."""
+    path = written(
+        tmp_path,
+        line(0, "invoke", "write", 1, key=1),
+        line(0, "ok", "write", 1, key=1),
+        line(0, "invoke", "read", None, key="1"),
+        line(0, "ok", "read", None, key="1"),
+        line(0, "invoke", "read", None, key=1),
+        line(0, "ok", "read", 1.0, key=1),
+    )
+    assert [(each.key, each.held) for each in check_file(path)] == [("1", True), ('"1"', True)]
+
+
+def test_a_register_without_a_name_beside_named_ones_is_refused(tmp_path: Path) -> None:
+    """It might be any of them."""
+    path = written(tmp_path, line(0, "invoke", "write", 1, key="register"), line(1, "invoke", "read", None))
+    assert checked(path) == (2, 'Line 2: "key" is missing although line 1 has one.\n')
+
+
+def test_what_a_register_holds_at_first_can_be_said(tmp_path: Path) -> None:
+    """In JSON; nothing, unless it is said."""
+    path = written(tmp_path, line(0, "invoke", "read", None), line(0, "ok", "read", 0))
+    out = io.StringIO()
+    assert (run_check(path, out), run_check(path, out, "0"), run_check(path, out, "{")) == (1, 0, 2)
+    assert out.getvalue().endswith(
+        "The initial value is not JSON: Expecting property name enclosed in double quotes at character 2.\n"
+    )
+
+
+def test_odd_characters_and_numbers_are_read_as_they_are(tmp_path: Path) -> None:
+    """A line separator inside a text ends no line, half a character is a value, and time may be long."""
+    path = tmp_path / "history.jsonl"
+    lines = [
+        '{"process": 0, "type": "invoke", "f": "write", "value": "a\u2028b", "time": 1' + "0" * 400 + "}",
+        '{"process": 0, "type": "ok", "f": "write", "time": 2' + "0" * 400 + "}",
+        '{"process": 0, "type": "invoke", "f": "read", "time": 3' + "0" * 400 + "}",
+        '{"process": 0, "type": "ok", "f": "read", "value": "\\ud800", "time": 4' + "0" * 400 + "}",
+    ]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    assert [verdict.held for verdict in check_file(path)] == [False]
+    done = subprocess.run(
+        [sys.executable, "-m", "server", "check", str(path)],
+        cwd=Path(__file__).parent.parent,
+        env={**os.environ, "PYTHONIOENCODING": "cp1252"},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert b"\\ud800" in done.stdout

@@ -19,7 +19,8 @@ from tests.staged_events import Stage
 
 SUMMARY_KEYS = [
     "acknowledged", "lost", "linearizable", "read_your_writes", "monotonic_reads", "monotonic_writes",
-    "writes_follow_reads", "consistent_prefix", "one_leader_per_term", "log_matching", "committed_never_lost",
+    "writes_follow_reads", "consistent_prefix", "bounded_staleness",
+    "one_leader_per_term", "log_matching", "committed_never_lost",
 ]  # fmt: skip
 
 
@@ -36,6 +37,19 @@ def linearizable(stage: Stage) -> Verdict:
 
 
 # --- linearizability while a run goes on -----------------------------------------------------------
+
+
+def test_what_ended_as_failed_and_happened_all_the_same_is_searched() -> None:
+    """The log's order has it, so that order explains nothing any more: somebody read what nobody wrote."""
+    stage = started()
+    write = stage.call("write", "x", "9")
+    stage.apply("A", stage.append("A", 1, 1, write))
+    stage.read("A", "x", "9", 1, 1, client="2")
+    assert linearizable(stage).held is True
+    stage.end(write, "failed")
+    assert linearizable(stage).held is None
+    assert stage.judges.summary()["linearizable"] is False
+    assert [each.operations for each in stage.judges.evidence("linearizable")] == [(2,)]
 
 
 def test_the_log_proves_most_histories_without_a_search() -> None:

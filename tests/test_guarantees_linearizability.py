@@ -275,6 +275,21 @@ def test_the_first_fault_is_the_one_that_is_shown() -> None:
     assert [operation.identity for operation in check_key("x", operations).counterexample] == [1, 2, 3]
 
 
+@pytest.mark.parametrize("last", ["1", "2"])
+def test_what_is_plainly_overwritten_needs_no_search(last: str) -> None:
+    """However little may be tried: 1 was written once, and 2 had been written before the read began."""
+    operations = [
+        HistoryOperation(1, "a", "write", "x", "1", None, "ok", 0, 1),
+        HistoryOperation(2, "b", "write", "x", "2", None, "ok", 2, 3),
+        HistoryOperation(3, "c", "read", "x", last, None, "ok", 4, 5),
+    ]
+    verdict = check_key("x", operations, explored_max=0)
+    assert verdict.held is (False if last == "1" else None)
+    if last == "1":
+        assert [each.identity for each in verdict.counterexample] == [1, 2, 3]
+        assert "x was read as 1, although write 2 had ended" in verdict.says
+
+
 def test_too_many_possibilities_are_undecided_not_wrong() -> None:
     """Above its limit the search says so."""
     writes = "\n".join(f"p{number} write {number} 0 100" for number in range(12))

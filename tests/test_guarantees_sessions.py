@@ -89,6 +89,52 @@ def test_missing_writes_are_counted_without_those_told_later() -> None:
     assert judgement.entries_behind == 4
 
 
+@pytest.mark.parametrize(("called_s", "is_broken"), [(11.9, False), (12.0, False), (12.1, True)])
+def test_read_may_be_behind_as_far_as_the_bound_allows(called_s: float, is_broken: bool) -> None:
+    """What counts is how long before the call the first missed write had been told, not the answer."""
+    stage = Stage(replication="async", staleness_bound=10_000_000)
+    stage.lead("A", 1, "initial")
+    write, _ = stage.at(2).write("A", 1, 1, "x", "1")
+    read = stage.at(called_s).call("read", "x", target="B")
+    stage.at(30).answer(read, "B", None, 0, 0)
+    stage.end(read, node="B")
+    assert ("bounded_staleness" in stage.broken()) is is_broken
+    if is_broken:
+        finding = stage.judges.evidence("bounded_staleness")[0]
+        assert finding.operations == (write, read)
+        assert finding.says == (
+            "Client 1 read no x from B at 12.10 s, but x=1 had been acknowledged 10.10 s before: "
+            "more than the 10.00 s that a read may be behind."
+        )
+
+
+def test_staleness_counts_from_the_write_that_was_told_first() -> None:
+    """Which need not be the first in the log: its answer may have been slow."""
+    stage = started()
+    slow = stage.at(1).call("write", "x", "1")
+    stage.apply("A", stage.append("A", 1, 1, slow))
+    told, _ = stage.at(2).write("A", 2, 1, "x", "2", client="2")
+    stage.at(6).end(slow)
+    judgement = stage.judges.read(stage.at(8).read("B", "x", None, 0, 0, client="2"))
+    assert judgement is not None
+    assert (judgement.missed, judgement.entries, judgement.staleness_us) == (told, 2, 6_000_000)
+
+
+def test_read_is_judged_by_the_answer_that_was_taken_of_two_from_one_node() -> None:
+    """B answered twice: the client took the first, which misses its own write."""
+    stage, _, second, _, two = two_writes()
+    read = stage.at(5).call("read", "x", target="B")
+    stage.answer(read, "B", "1", 1, 1)
+    stage.receive("B", two)
+    stage.apply("B", two)
+    stage.answer(read, "B", "2", 2, 2)
+    stage.end(read, value="1", node="B", version=1)
+    judgement = stage.judges.read(read)
+    assert judgement is not None
+    assert (judgement.value, judgement.stale, judgement.missed) == ("1", True, second)
+    assert "read_your_writes" in stage.broken()
+
+
 def test_other_keys_do_not_make_a_read_stale() -> None:
     """Staleness is about the key that was read."""
     stage = started()

@@ -174,3 +174,54 @@ def test_waiting_reads_are_forgotten_in_a_crash() -> None:
         "until op(2).outcome == ok",
     )
     assert run.evaluate("op(2).value == 1 and op(2).node != C")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_node_that_was_cut_off_cannot_vouch_for_a_recent_state(seed: int) -> None:
+    """C hears no leader for longer than the bound: it lets the read wait, and the client asks elsewhere."""
+    for session, node in (("none", "C"), ("bounded-staleness", "B")):
+        run = play(
+            Run(seed, {"replication": "quorum", "session": session, "staleness-bound": 5_000_000}),
+            "write x 1",
+            "until op(1).outcome == ok",
+            "wait 2s",
+            "partition A B client 1 | C client 2",
+            "write x 2",
+            "until op(2).outcome == ok",
+            "wait 8s",
+            "read x by 2 from C",
+            "wait 4s",
+        )
+        is_bounded = session == "bounded-staleness"
+        assert run.evaluate("op(3).pending") is is_bounded
+        assert run.evaluate("bounded_staleness") is is_bounded
+        play(run, "heal", "until op(3).outcome == ok")
+        assert run.evaluate("op(3).value") == ("2" if is_bounded else "1"), node
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_leader_that_was_deposed_cannot_vouch_either(seed: int) -> None:
+    """Without a majority to confirm it, A's own word ages like that of its followers."""
+    levels = {"session": "bounded-staleness", "staleness_bound": 2_000_000}
+    run = play(deposed(seed, **levels), "wait 4s", "read x by 1", "wait 3s")
+    assert run.evaluate("op(3).pending and node(A).role == leader")
+    play(run, "heal", "wait 20s")
+    assert run.evaluate("bounded_staleness")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_recent_enough_state_is_given_at_once(seed: int) -> None:
+    """A follower that misses the newest write may show the one before, as long as the bound allows."""
+    run = play(
+        Run(seed, {"replication": "quorum", "session": "bounded-staleness", "jitter": 0}),
+        "write x 1",
+        "until op(1).outcome == ok",
+        "wait 3s",
+        "latency A -> C 4s",
+        "write x 2",
+        "until op(2).outcome == ok",
+        "read x by 2 from C",
+        "until op(3).outcome == ok",
+    )
+    assert run.evaluate("op(3).value == 1 and op(3).stale and bounded_staleness")
+    assert run.evaluate("op(3).latency") == 600_000

@@ -259,7 +259,7 @@ NODE = {
 GUARANTEES = {
     "acknowledged": int, "lost": list, "linearizable": bool, "read_your_writes": bool,
     "monotonic_reads": bool, "monotonic_writes": bool,
-    "writes_follow_reads": bool, "consistent_prefix": bool,
+    "writes_follow_reads": bool, "consistent_prefix": bool, "bounded_staleness": bool,
     "one_leader_per_term": bool, "log_matching": bool, "committed_never_lost": bool,
 }  # fmt: skip
 DOCUMENT = {

@@ -63,10 +63,13 @@ class Candidate(Role):
         """A split vote or unreachable voters: try again, or give way when a person decides now."""
         self._retry = None
         self.machine.blame(self._retry_cause)
-        if self.machine.settings.failover == "automatic":
+        settings = self.machine.settings
+        if settings.failover == "automatic" and not settings.pre_vote:
             self.replica.stand()
-        else:
-            self.replica.follow(None, "lost election")
+            return
+        self.replica.follow(None, "lost election")
+        if settings.failover == "automatic":
+            self.replica.role.on_election_lost()
 
     # --- helpers ----------------------------------------------------------------------------------
 

@@ -134,6 +134,7 @@ class Client:
             pending.operation, pending.attempt, pending.kind, pending.key,
             pending.value, pending.expected, pending.leader_only,
             self._token() if pending.kind == "read" else 0,
+            self._staleness_bound_us() if pending.kind == "read" else None,
         )  # fmt: skip
         self.simulation.network.send(self.name, target, self.simulation.partition_of(pending.key), request)
 
@@ -143,6 +144,11 @@ class Client:
         if session == "read-your-writes":
             return self.written_version
         return self.seen_version if session == "monotonic-reads" else 0
+
+    def _staleness_bound_us(self) -> int | None:
+        """How old an answer a read may get, if the `session` setting limits that."""
+        settings = self.simulation.settings
+        return settings.staleness_bound_us if settings.session == "bounded-staleness" else None
 
     def _resend(self, pending: Pending, target: NodeId, reason: str) -> None:
         self.simulation.record(

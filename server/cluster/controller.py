@@ -163,7 +163,8 @@ class Controller:
             known = max(voters, key=lambda node: node.replicas[partition].commit_index)
             index = known.replicas[partition].commit_index
             term = known.replicas[partition].log.term_at(index)
-            holders = [node for node in staying if node.replicas[partition].log.term_at(index) == term]
+            logs = [node.replicas[partition].log for node in staying]
+            holders = [log for log in logs if log.flushed_index >= index and log.term_at(index) == term]
             if index and len(holders) <= len(staying) // 2:
                 refuse(
                     f"Without {leaving.name}, entry {index} would be committed but on "

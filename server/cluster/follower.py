@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from server.cluster.replica import Replica
     from server.cluster.simulation import Timer
 
+PROOFS_MAX = 32
+"""Proofs of leadership that a follower remembers until it has caught up with them."""
+
 
 class Follower(Role):
     """Accepts entries from the leader of its term and votes for whoever may replace it."""
@@ -37,8 +40,11 @@ class Follower(Role):
         self._rings_at_us = 0
         self.round = 0
         """The leader's round that was heard last."""
+        self.proofs: list[tuple[int, int]] = []
+        """Moments at which the leader certainly led, each with how far entries had been acknowledged then:
+        the newest that this replica shows all of, and those it has yet to catch up with."""
         self.heard_at_us: int | None = None
-        """When this term's leader was last heard."""
+        """When a leader was last heard."""
         self.trial_votes: list[NodeId] = []
         """Under pre-vote: who would vote for this follower if it stood now, itself first."""
 
@@ -60,6 +66,7 @@ class Follower(Role):
         received = self._receive(message)
         self.matched_index = max(self.matched_index, last_new)
         replica.advance_commit(min(message.commit_index, self.matched_index))
+        self._take_proof(message)
         if received and self.machine.settings.level != "received":
             self.owes_reply = True
             replica.flush()
@@ -75,8 +82,13 @@ class Follower(Role):
     def on_term_advanced(self) -> None:
         """Agreement was with the old term's leader; with the next one it starts from nothing."""
         self.matched_index = 0
+        self.proofs = []
         self.owes_reply = False
-        self.heard_at_us, self.trial_votes = None, []
+        self.trial_votes = []  # When a leader was heard is kept: its lease outlives its term.
+
+    def on_election_lost(self) -> None:
+        """Under pre-vote a failed candidate asks again before it takes another term (Raft thesis §9.6)."""
+        self.start_trial()
 
     def on_vote_granted(self) -> None:
         """Having promised a vote, give the candidate time to win (Raft §5.2)."""
@@ -113,7 +125,7 @@ class Follower(Role):
         else:
             self.machine.blame(self._election_cause)
             if self.machine.settings.pre_vote:
-                self._start_trial()
+                self.start_trial()
             else:
                 self.replica.stand()
 
@@ -128,7 +140,7 @@ class Follower(Role):
 
     # --- pre-vote (Raft thesis §9.6) ----------------------------------------------------------------
 
-    def _start_trial(self) -> None:
+    def start_trial(self) -> None:
         """Ask whether it could win, before it disturbs anybody with a new term."""
         replica, machine = self.replica, self.machine
         self.trial_votes = [machine.name]
@@ -169,6 +181,24 @@ class Follower(Role):
         """Where a copy counts only once it can be read, tell the leader of that too."""
         if self.machine.settings.level == "applied":
             self.reply()
+
+    def vouched_us(self) -> int | None:
+        """The newest proof whose entries can all be read here."""
+        shown_index = min(self.replica.applied_index, self.matched_index)
+        reached = [at_us for at_us, index in self.proofs if index <= shown_index]
+        return reached[-1] if reached else None
+
+    def _take_proof(self, message: AppendEntries) -> None:
+        """Note when the leader certainly led; of what is shown already, only the newest matters."""
+        if message.proved_us is None or (self.proofs and message.proved_us <= self.proofs[-1][0]):
+            return
+        shown_index = min(self.replica.applied_index, self.matched_index)
+        while len(self.proofs) > 1 and self.proofs[1][1] <= shown_index:
+            del self.proofs[0]
+        if len(self.proofs) == PROOFS_MAX:
+            del self.proofs[-1]  # Far behind: the older ones are reached first.
+        self.proofs.append((message.proved_us, message.proved_index))
+        self.replica.retry_reads()
 
     def readable_index(self) -> int:
         """What is on disk, or what is known to be committed, as the policy says."""

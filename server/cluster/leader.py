@@ -94,12 +94,21 @@ class Leader(Role):
         """By log index: who wants to be told when that entry is safe."""
         self.waiting_reads: list[WaitingRead] = []
         """Reads that may not be answered yet, in the order they came."""
-        self.round = 0
-        """Number of the last round of heartbeats: an answer to it proves that this leader led then."""
-        self.rounds_sent_us: dict[int, int] = {}
-        """When each round was sent; only rounds that a majority may still confirm."""
-        self.confirmed_at_us = self.machine.now_us
-        """When the last round that a majority has answered was sent: it certainly led at that moment."""
+        self.rounds_sent: dict[int, tuple[int, int]] = {}
+        """When each round was sent, and how far entries had been acknowledged then; only rounds that a
+        majority may still confirm."""
+        self.started_us = self.machine.now_us
+        self.confirmed_us: int | None = None
+        """When the last round that a majority has answered was sent: it certainly led at that moment. Not
+        even when it started is that certain, for the votes may have been long on their way."""
+        self.confirmed_index = self.inherited_index
+        """What had been acknowledged by then, by whichever leader, stands up to here."""
+        self.lease_us: int | None = None
+        """When the round was sent that its lease counts from; `None` while it has none."""
+        self.lease_round = replica.round + 1
+        """The first round that may bring a lease: sent since the membership last changed."""
+        self.may_lease = True
+        """Not once it has told a successor to stand: whoever hears that asks nobody's leave."""
         self.successor: NodeId | None = None
         """In a planned switchover: who takes over; no writes are taken meanwhile."""
         self.is_superseded = False
@@ -115,7 +124,7 @@ class Leader(Role):
         empty one: only an entry of its own term can commit them (Raft §5.4.2, §8)."""
         replica = self.replica
         self.machine.record(LeaderStarted(self.machine.name, replica.partition, replica.term, how, votes))
-        if replica.commit_index < replica.log.last_index and how != "resumed":
+        if replica.commit_index < replica.log.last_index and replica.log.last_term != replica.term:
             self._append(LogEntry(replica.log.last_index + 1, replica.term, "noop", None, None, None, None))
         self._on_heartbeat_timer()
         replica.flush()
@@ -152,7 +161,9 @@ class Leader(Role):
         if needs_proof:
             self._send_round()
         index = max(self._first_readable_index(), self.readable_index() if needs_proof else 0)
-        self.waiting_reads.append(WaitingRead(source, request, index, self.round if needs_proof else 0))
+        awaited_round = self.replica.round if needs_proof else 0
+        self.waiting_reads.append(WaitingRead(source, request, index, awaited_round))
+        del self.waiting_reads[: -LIMITS.reads_waiting_max]
         self._answer_reads()
 
     def _may_answer_unproven(self) -> bool:
@@ -165,8 +176,10 @@ class Leader(Role):
     def _has_lease(self) -> bool:
         """Nobody who answered a round elects another leader before the shortest election timeout has
         passed since it was sent; a tenth is kept back for clocks that differ (Raft thesis §6.4.1)."""
-        lease_us = self.machine.settings.election_timeout_min_us * 9 // 10
-        return self.machine.elapsed_us(self.confirmed_at_us) < lease_us
+        if self.lease_us is None or not self.may_lease:
+            return False
+        length_us = self.machine.settings.election_timeout_min_us * 9 // 10
+        return self.machine.elapsed_us(self.lease_us) < length_us
 
     def trusts_leader(self) -> bool:
         """It trusts itself while its lease lasts."""
@@ -234,12 +247,14 @@ class Leader(Role):
         is_kept = settings.leader_reads != "lease" or not settings.lease_step_down
         if is_kept or settings.failover != "automatic":
             return False
-        return self.machine.elapsed_us(self.confirmed_at_us) >= settings.election_timeout_min_us
+        since_us = self.started_us if self.confirmed_us is None else self.confirmed_us
+        return self.machine.elapsed_us(since_us) >= settings.election_timeout_min_us
 
     def _send_round(self) -> None:
         """Show every follower that this leader is alive, with new entries where there are any."""
-        self.round += 1
-        self.rounds_sent_us[self.round] = self.machine.now_us
+        self.replica.round += 1
+        acknowledged_index = max(self.inherited_index, self.acknowledged_index)
+        self.rounds_sent[self.replica.round] = (self.machine.now_us, acknowledged_index)
         for peer, progress in self.progress.items():
             progress.awaited_index = 0  # An answer this late is lost: ask again.
             if not self._replicate_to(peer, progress):
@@ -250,15 +265,18 @@ class Leader(Role):
         if answered_round <= progress.round or self.is_superseded:
             return
         progress.round = answered_round
-        answered = [self.round] if self.machine.is_voter else []
+        answered = [self.replica.round] if self.machine.is_voter else []
         answered += [self.progress[peer].round for peer in self.machine.voting_peers]
         answered.sort(reverse=True)
         proved = answered[self.machine.majority - 1]
-        if proved in self.rounds_sent_us:
-            self.confirmed_at_us = max(self.confirmed_at_us, self.rounds_sent_us[proved])
-            for number in [each for each in self.rounds_sent_us if each < proved]:
-                del self.rounds_sent_us[number]
+        if proved in self.rounds_sent:
+            self.confirmed_us, self.confirmed_index = self.rounds_sent[proved]
+            if proved >= self.lease_round:
+                self.lease_us = self.confirmed_us
+            for number in [each for each in self.rounds_sent if each < proved]:
+                del self.rounds_sent[number]
         self._answer_reads(proved)
+        self.replica.retry_reads()
 
     def _on_hand_over_timer(self) -> None:
         """The successor never took over: carry on."""
@@ -288,6 +306,11 @@ class Leader(Role):
     def on_applied(self) -> None:
         """Answer whoever waited for this."""
         self._answer_waiting()
+
+    def vouched_us(self) -> int | None:
+        """The last moment at which it certainly led, once it shows all that it inherited; what it has
+        acknowledged itself it has applied."""
+        return self.confirmed_us if self.replica.applied_index >= self._first_readable_index() else None
 
     def readable_index(self) -> int:
         """As the policy says; what was inherited can always be read."""
@@ -338,7 +361,8 @@ class Leader(Role):
             peer,
             AppendEntries(
                 replica.term, next_index - 1, replica.log.term_at(next_index - 1),
-                entries, replica.commit_index, self.round, replica.log.last_index,
+                entries, replica.commit_index, replica.round, replica.log.last_index,
+                self.confirmed_us, self.confirmed_index,
             ),
         )  # fmt: skip
 
@@ -375,6 +399,10 @@ class Leader(Role):
                 reverse=True,
             )
             index = min(index, copies[needed - 1]) if needed <= len(copies) else 0
+            if settings.commit_only_own_term and self.replica.log.term_at(index) != self.replica.term:
+                # A retry may ask for an entry of an earlier term: however many hold it, a later leader may
+                # replace it until one of this term commits it (Raft §5.4.2, figure 8).
+                index = min(index, self.replica.commit_index)
         return min(index, self.replica.commit_index) if policy.readable == "committed" else index
 
     def _copied_index(self, progress: Progress) -> int:
@@ -444,7 +472,9 @@ class Leader(Role):
         self._send_append(peer, self.replica.log.last_index + 1, ())
 
     def on_membership_changed(self, led_term: int) -> None:
-        """Only the latest leader may change the members (Raft thesis §4.1)."""
+        """Only the latest leader may change the members (Raft thesis §4.1). What the old majority confirmed
+        does not keep the new one from electing somebody else."""
+        self.lease_us, self.lease_round = None, self.replica.round + 1
         self.is_superseded |= led_term > self.replica.term and self.machine.settings.fencing
 
     def on_peer_removed(self, peer: NodeId) -> None:
@@ -473,7 +503,7 @@ class Leader(Role):
             return
         if self.progress[self.successor].flushed_index < self.replica.log.last_index:
             return
-        self.has_told_successor = True
+        self.has_told_successor, self.may_lease = True, False
         replica, successor = self.replica, self.successor
         replica.send(successor, TimeoutNow(replica.term, self.successor_term))
         if self.successor_term:

@@ -65,7 +65,7 @@ class ReplicatedLog:
         discarded = tuple(self.entries[index - 1 :])
         del self.entries[index - 1 :]
         for entry in discarded:
-            if entry.operation is not None and self.index_of_operation[entry.operation] == entry.index:
+            if entry.operation is not None and self.index_of_operation.get(entry.operation) == entry.index:
                 del self.index_of_operation[entry.operation]
         self.flushed_index = min(self.flushed_index, index - 1)
         return discarded

@@ -59,6 +59,10 @@ class AppendEntries(NamedTuple):
     """Counts the leader's rounds; the reply repeats it, which proves when the follower still followed."""
     last_index: int | None = None
     """Where the leader's log ended when this was sent."""
+    proved_us: int | None = None
+    """The newest moment at which, as a majority has confirmed since, the sender certainly led …"""
+    proved_index: int = 0
+    """… and what had been acknowledged by then stands at or before this index."""
 
     @property
     def kind(self) -> str:
@@ -177,6 +181,9 @@ class ClientRequest(NamedTuple):
     """A read that any other node must refuse."""
     token: int = 0
     """A read waits until the node has applied its log up to here: what the session has seen or written."""
+    staleness_bound_us: int | None = None
+    """A read waits until the node can vouch that it shows all that was acknowledged longer ago; `None`
+    when any age will do."""
 
     @property
     def kind(self) -> str:

@@ -81,8 +81,9 @@ class Envelope:
         """Whether it waits at a paused machine: no cut can reach it there."""
 
     def happen(self, due_us: int) -> None:
-        """Its time has come, unless it was moved to another time or is already gone."""
-        if due_us == self.arrives_at_us and self.message_id in self.network.in_flight:
+        """Its time has come, unless it was moved to another time, waits at its target or is gone."""
+        is_due = due_us == self.arrives_at_us and not self.has_arrived
+        if is_due and self.message_id in self.network.in_flight:
             self.network.finish(self)
 
 

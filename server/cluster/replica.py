@@ -46,7 +46,7 @@ from server.cluster.messages import (
 )
 from server.cluster.policies import ACKNOWLEDGE_POLICIES
 from server.cluster.role import Role
-from server.cluster.settings import Settings
+from server.cluster.settings import LIMITS, Settings
 
 if TYPE_CHECKING:
     from server.cluster.simulation import Timer
@@ -121,27 +121,35 @@ class Replica:
         # Volatile.
         self.leader: NodeId | None = None
         """Who leads this term, as far as this replica has heard."""
+        self.round = 0
+        """Number of the last round of heartbeats it sent as a leader, over all its lives: an answer proves
+        that it led when that round was sent, and a number used twice would prove nothing."""
         self.commit_index = 0
         """Known to be on a majority. Invariant: commit_index <= last_index."""
         self.applied_index = 0
         """Invariant: applied_index <= flushed_index."""
         self.store: dict[str, tuple[str, int, int]] = {}
         """key → (value, index, term of the entry that wrote it)."""
+        self.deleted: dict[str, int] = {}
+        """key → index of the entry that deleted it, while nothing is stored there."""
         self.refused_cas: dict[int, str | None] = {}
         """For each `cas` entry that changed nothing: the value it found."""
         self.role = Role(self)
+        self._tries: dict[int, int] = {}
+        """By operation that changes something: the last try that came here."""
         self._flush: Timer | None = None
         self._flush_target = 0
         self._apply: Timer | None = None
         self._waiting_reads: list[tuple[Address, ClientRequest]] = []
-        """Reads whose session has seen more than this replica can show yet."""
+        """Reads that ask for more, or for something newer, than this replica can show yet."""
 
     # --- messages ---------------------------------------------------------------------------------
 
     def receive(self, source: Address, message: Message) -> None:
         """Handle one message: first terms, which fence (Raft §5.1), then the role."""
         if isinstance(message, ClientRequest):
-            self.role.on_client_request(source, message)
+            if self._is_first_copy(message):
+                self.role.on_client_request(source, message)
             return
         if isinstance(message, ClientReply):
             return
@@ -168,6 +176,16 @@ class Replica:
                 self.role.on_vote(source, message)
         elif message.term == self.term:
             self._on_timeout_now(message)
+
+    def _is_first_copy(self, request: ClientRequest) -> bool:
+        """Whether this try of a change is new here: a connection hands over nothing twice, and nothing that
+        a later try has overtaken. Otherwise a try that was refused could still be carried out."""
+        if request.operation_kind == "read":
+            return True
+        is_first = request.attempt > self._tries.get(request.operation, 0)
+        if is_first:
+            self._tries[request.operation] = request.attempt
+        return is_first
 
     def _on_trial(self, source: NodeId, message: RequestVote | RequestVoteReply) -> None:
         """A pre-vote: say what would be, and change nothing (Raft thesis §9.6)."""
@@ -243,6 +261,7 @@ class Replica:
             if was:
                 self.machine.record(LeaderStepped(self.machine.name, self.partition, self.term, was, reason))
             self.role.on_settings_changed()
+            self.apply()  # A follower may show what a leader still hides.
         self.recognise(leader)
 
     def recognise(self, leader: NodeId | None) -> None:
@@ -333,10 +352,7 @@ class Replica:
                 entry.key, held[0] if held else None, changed,
             )
         )  # fmt: skip
-        if self._waiting_reads:
-            waiting, self._waiting_reads = self._waiting_reads, []
-            for source, request in waiting:
-                self.answer_read(source, request)
+        self.retry_reads()
 
     def _take_effect(self, entry: LogEntry) -> bool:
         """Change the store as the entry says; the same log gives the same store on every replica."""
@@ -344,12 +360,15 @@ class Replica:
             return False
         held = self.store.get(entry.key)
         if entry.kind == "delete":
-            self.store.pop(entry.key, None)
+            if held is not None:
+                del self.store[entry.key]
+                self.deleted[entry.key] = entry.index
             return held is not None
         if entry.kind == "cas" and (held[0] if held else None) != entry.expected:
             self.refused_cas[entry.index] = held[0] if held else None
             return False
         assert entry.value is not None
+        self.deleted.pop(entry.key, None)
         self.store[entry.key] = (entry.value, entry.index, entry.term)
         return True
 
@@ -371,8 +390,7 @@ class Replica:
     def rebuild_store(self, applied_index: int) -> None:
         """Replay the log from its start up to `applied_index`, as a recovering machine does."""
         self.applied_index = applied_index
-        self.store = {}
-        self.refused_cas = {}
+        self.store, self.deleted, self.refused_cas = {}, {}, {}
         for entry in self.log.entries[:applied_index]:
             self._take_effect(entry)
         rows = tuple((key, *self.store[key]) for key in sorted(self.store))
@@ -416,11 +434,12 @@ class Replica:
 
     def answer_read(self, source: Address, request: ClientRequest) -> None:
         """Answer from this replica's own store, however old that is, once it shows what the session
-        has seen."""
-        if request.token > self.applied_index:
+        has seen and is as fresh as the session asks."""
+        if request.token > self.applied_index or not self._is_fresh_enough(request):
             self._waiting_reads.append((source, request))
+            del self._waiting_reads[: -LIMITS.reads_waiting_max]
             return
-        value, version = None, 0
+        value, version = None, self.deleted.get(request.key, 0)
         if request.key in self.store:
             value, version, _ = self.store[request.key]
         self.machine.record(
@@ -430,6 +449,23 @@ class Replica:
             )
         )  # fmt: skip
         self.send(source, ClientReply(request.operation, request.attempt, "ok", value, version, None))
+
+    def _is_fresh_enough(self, request: ClientRequest) -> bool:
+        """Whether the role can vouch for a state no older than the request's bound; a tenth of it is kept
+        back for clocks that differ, as with leases."""
+        if request.staleness_bound_us is None:
+            return True
+        vouched_us = self.role.vouched_us()
+        if vouched_us is None:
+            return False
+        return self.machine.elapsed_us(vouched_us) <= request.staleness_bound_us * 9 // 10
+
+    def retry_reads(self) -> None:
+        """More can be shown, or vouched for: answer the reads that waited for that."""
+        if self._waiting_reads:
+            waiting, self._waiting_reads = self._waiting_reads, []
+            for source, request in waiting:
+                self.answer_read(source, request)
 
     def refuse(self, source: Address, request: ClientRequest, reason: str, leader: NodeId | None) -> None:
         """Tell a client that this request was certainly not accepted here, and where to try."""

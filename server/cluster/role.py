@@ -69,6 +69,9 @@ class Role:
     def on_membership_changed(self, led_term: int) -> None:
         """Voters come or go; `led_term` is the latest term that anybody has led."""
 
+    def on_election_lost(self) -> None:
+        """It stood and did not win, and nobody else leads; elections go on."""
+
     def on_flushed(self) -> None:
         """More of the log is on this disk."""
 
@@ -77,6 +80,10 @@ class Role:
 
     def on_settings_changed(self) -> None:
         """A setting this role may depend on has another value."""
+
+    def vouched_us(self) -> int | None:
+        """The newest moment of which this replica certainly shows all that had been acknowledged."""
+        return None
 
     def readable_index(self) -> int:
         """How far entries may be applied, that is, become readable here."""

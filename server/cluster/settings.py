@@ -34,6 +34,8 @@ class Limits:
     """Messages on the wire at once; sending beyond it loses the message."""
     operations_pending_max: int = 200
     """Unfinished operations of one client; a command beyond it is refused."""
+    reads_waiting_max: int = 2_000
+    """Reads that one replica holds back; beyond it the oldest is forgotten, whose client gave up long ago."""
     key_characters_max: int = 16
     value_characters_max: int = 32
     load_per_second_max: int = 1_000
@@ -81,6 +83,7 @@ class Settings:
     reads: str = "leader"
     leader_reads: str = "plain"
     session: str = "none"
+    staleness_bound_us: int = 10 * SECOND
     heartbeat_us: int = 1 * SECOND
     election_timeout_min_us: int = 3 * SECOND
     election_timeout_max_us: int = 6 * SECOND
@@ -173,8 +176,13 @@ _TABLE = (
             choices=("plain", "read-index", "lease")),
     Setting("session", "session", "choice",
             "What a client carries along so that a read waits for it: nothing, the version it last wrote "
-            "(read-your-writes), or the highest it has written or seen (monotonic-reads).",
-            choices=("none", "read-your-writes", "monotonic-reads")),
+            "(read-your-writes), the highest it has written or seen (monotonic-reads), or how old an answer "
+            "may be (bounded-staleness).",
+            choices=("none", "read-your-writes", "monotonic-reads", "bounded-staleness")),
+    Setting("staleness-bound", "staleness_bound_us", "time",
+            "How far behind a read may be: what a bounded-staleness session asks for, and what the promise "
+            "of bounded staleness is judged by.",
+            minimum=0, maximum=600 * SECOND),
     Setting("heartbeat", "heartbeat_us", "time", "How often an idle leader shows that it is alive.",
             minimum=MILLISECOND, maximum=60 * SECOND),
     Setting("election-timeout-min", "election_timeout_min_us", "time",

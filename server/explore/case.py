@@ -10,7 +10,7 @@ from random import Random
 
 from server.cluster import CommandRefused, Settings, commands
 from server.explore.chaos import NODES_MAX, Chaos, draw_settings
-from server.explore.promises import PROMISES, row_of
+from server.explore.promises import promises_of, row_of
 from server.explore.trial import Breach, Entry, Trial
 
 SETTLED = ("available", "copies_agree")
@@ -49,7 +49,7 @@ class Case:
 
     def promises(self) -> dict[str, str]:
         """What is promised to this run. Raises `CommandRefused` for settings that do not go together."""
-        return PROMISES[row_of(Settings().with_values(self.settings), self.nodes_max)]
+        return promises_of(Settings().with_values(self.settings), self.nodes_max)
 
 
 @dataclass(slots=True)
@@ -61,7 +61,7 @@ class Played:
     case: Case
     trial: Trial
     broken: list[Breach]
-    """Promises of this row that did not hold."""
+    """Promises of this run that did not hold."""
 
 
 def play_seed(policy: str, seed: int, switched_off: Sequence[str] = ()) -> Played:
@@ -70,21 +70,21 @@ def play_seed(policy: str, seed: int, switched_off: Sequence[str] = ()) -> Playe
     values = draw_settings(policy, random, switched_off)
     settings = Settings().with_values(values)
     nodes_max = min(NODES_MAX, settings.nodes + max(0, int(random.random() * 5) - 2))
-    row = row_of(settings, nodes_max)
+    promises = promises_of(settings, nodes_max)
     trial = Trial(settings, seed)
     entry_count = 0
     try:
         Chaos(trial, random, nodes_max).play()
         entry_count = len(trial.entries)
         trial.settle()
-        trial.judge_histories(PROMISES[row])
+        trial.judge_histories(promises)
     except Exception as problem:  # Whatever it is, it is a fault of the program, and a finding.
         entry_count = entry_count or len(trial.entries)
         trial.break_with(_failure(problem, trial))
     entries = tuple(trial.entries)
     case = Case(seed, values, entries[:entry_count], trial.now_us, None, entries[entry_count:])
-    broken = [trial.breaches[key] for key in PROMISES[row] if key in trial.breaches]
-    return Played(row, case, trial, broken)
+    broken = [trial.breaches[key] for key in promises if key in trial.breaches]
+    return Played(row_of(settings, nodes_max), case, trial, broken)
 
 
 def replay(case: Case, promise: str) -> Case | None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Protocol, TypeVar
 
-from server.cluster import SETTINGS, Settings, Simulation, commands, events
+from server.cluster import Settings, Simulation, commands, events
 from server.cluster.commands import Command
 from server.cluster.settings import MILLISECOND, NODE_LETTERS, SECOND
 from server.explore.promises import proves_reads
@@ -73,19 +73,19 @@ def draw_settings(
         values["level"] = "received"
     if policy == "semi-sync":
         values["semi-sync-followers"] = 1 + int(random.random() * (nodes - 1))
-    for name, choices in _OPTIONAL:
-        if name in SETTINGS:
-            values[name] = _pick(random, choices)
+    for name, choices in _READS_AND_VOTES:
+        values[name] = _pick(random, choices)
     plain = Settings()
     return {name: value for name, value in values.items() if plain.value(name) != value}
 
 
-_OPTIONAL: tuple[tuple[str, tuple[str | int | bool, ...]], ...] = (
+_READS_AND_VOTES: tuple[tuple[str, tuple[str | int | bool, ...]], ...] = (
     ("leader-reads", ("plain", "read-index", "read-index", "lease")),
-    ("session", ("none", "none", "read-your-writes", "monotonic-reads")),
+    ("session", ("none", "none", "read-your-writes", "monotonic-reads", "bounded-staleness")),
+    ("staleness-bound", (1 * SECOND, 4 * SECOND, 10 * SECOND)),
     ("pre-vote", (False, False, True)),
 )
-"""Settings that only some clusters know."""
+"""What else is drawn, each value as likely as it stands here."""
 
 
 def _pick(random: Random, items: Sequence[Item]) -> Item:
@@ -467,10 +467,11 @@ class Chaos:
         self._do(commands.Rejoin(self._anyone()))
 
     def _change_node(self) -> None:
-        """Give one node a disk or a clock of its own speed; leases allow clocks to differ by a tenth."""
-        if "clock" in SETTINGS and self._chance(50):
-            is_lease = self.settings.value("leader-reads") == "lease"
-            percent = _pick(self.random, (95, 105) if is_lease else (50, 80, 125, 200))
+        """Give one node a disk or a clock of its own speed; leases and bounds allow clocks to
+        differ by a tenth."""
+        if self._chance(50):
+            relies = self.settings.leader_reads == "lease" or self.settings.session == "bounded-staleness"
+            percent = _pick(self.random, (95, 105) if relies else (50, 80, 125, 200))
             self._do(commands.SetSetting("clock", percent, self._anyone()))
         else:
             flush_us = _pick(self.random, (0, 200, 900)) * MILLISECOND

@@ -11,17 +11,17 @@ Why the rows differ, for automatic failover at level `flushed` or `applied`:
 - `quorum` acknowledges exactly that, and `sync` more. `async` acknowledges before.
 - `semi-sync` waits for *k* followers. With the leader that is a majority when *k* is at least half of
   all nodes, rounded down; with fewer, an election can be won without any of the holders.
-- But `semi-sync` counts copies of entries of earlier terms too, as soon as a retry asks for one
-  (Raft figure 8), so it keeps its word only for clients that send a write once.
-- `sync` answers OK to an entry of an earlier term once every node has it on disk, which may be before an
-  entry of the leader's own term commits it: it is safe, but not yet committed.
+- Copies of an entry of an earlier term, which a retry may ask for, count for nobody until an entry of the
+  leader's own term has committed it (Raft figure 8).
 - A plain read of a leader that was deposed without having noticed is stale. Only reads that prove the
   leadership first, or hold a lease on it, are linearizable together with the writes.
+- A session's token is an index, so it keeps its word where what can be read is never replaced: under
+  `quorum`, whose nodes show only committed entries. Elsewhere another entry may come to stand there.
 """
 
 from __future__ import annotations
 
-from server.cluster import SETTINGS, Settings
+from server.cluster import Settings
 
 POLICIES = ("async", "semi-sync", "quorum", "sync")
 """The values of the `replication` setting that can be explored, in the order of reports."""
@@ -45,9 +45,10 @@ _DURABLE = {
     **_COMMITTED,
     "durable": "No acknowledged write is ever lost, whoever crashes and whatever is cut.",
 }
+_COMMITTED_FIRST = {"acknowledged_is_committed": "A client is told OK only when its write is committed."}
 _QUORUM = {
     **_DURABLE,
-    "acknowledged_is_committed": "A client is told OK only when its write is committed.",
+    **_COMMITTED_FIRST,
     "writes_linearizable": "One order of all writes, cas and deletes explains all their answers.",
 }
 
@@ -57,7 +58,7 @@ PROMISES: dict[str, dict[str, str]] = {
     "async": _COMMITTED,
     "semi-sync": _COMMITTED,
     "semi-sync majority": _DURABLE,
-    "sync": _DURABLE,
+    "sync": {**_DURABLE, **_COMMITTED_FIRST},
     "quorum": _QUORUM,
     "quorum proven reads": {
         **_QUORUM,
@@ -66,11 +67,28 @@ PROMISES: dict[str, dict[str, str]] = {
 }
 """By row: the key of each promise (mostly one of `Judges.verdicts()`) and the sentence that states it."""
 
+_OWN_WRITES = {"read_your_writes": "No read misses what its client was told it had written."}
+_BACKWARDS = {"monotonic_reads": "No client reads an older value of a key after a newer one."}
+_BOUND = {"bounded_staleness": "No read misses what was acknowledged longer ago than its bound allows."}
+
+SESSION_PROMISES: dict[str, dict[str, str]] = {
+    "none": {},
+    "read-your-writes": _OWN_WRITES,
+    "monotonic-reads": {**_OWN_WRITES, **_BACKWARDS},
+    "bounded-staleness": _BOUND,
+}
+"""By the value of the `session` setting: what it adds in the rows of `quorum`."""
+
+SENTENCES: dict[str, str] = {
+    key: says for rows in (PROMISES, SESSION_PROMISES) for row in rows.values() for key, says in row.items()
+}
+"""The sentence that states each promise."""
+
 ROWS: dict[str, str] = {
     "manual": "a person promotes leaders, perhaps a stale one",
     "received": "a copy counts although it is only in memory",
     "async": "the leader's own disk is enough",
-    "semi-sync": "fewer copies than a majority are enough, or a retry may count old ones",
+    "semi-sync": "fewer copies than a majority are enough",
     "semi-sync majority": "the leader and enough followers to make a majority",
     "sync": "every node holds what is acknowledged",
     "quorum": "a majority holds what is acknowledged",
@@ -93,8 +111,13 @@ def row_of(settings: Settings, nodes_max: int) -> str:
     return settings.replication
 
 
+def promises_of(settings: Settings, nodes_max: int) -> dict[str, str]:
+    """All that is promised to a run: by its row, and under `quorum` to its sessions."""
+    row = row_of(settings, nodes_max)
+    sessions = SESSION_PROMISES[settings.session] if PROMISES[row].items() >= _QUORUM.items() else {}
+    return {**PROMISES[row], **sessions}
+
+
 def proves_reads(settings: Settings) -> bool:
     """Whether every read goes to a leader that proves its leadership, or holds a lease on it."""
-    if "leader-reads" not in SETTINGS or settings.reads != "leader":
-        return False
-    return settings.value("leader-reads") in ("read-index", "lease")
+    return settings.reads == "leader" and settings.leader_reads in ("read-index", "lease")

@@ -12,7 +12,7 @@ from typing import TextIO
 
 from server.cluster import SETTINGS, CommandRefused, Settings
 from server.explore.case import Case, Played, play_seed
-from server.explore.promises import POLICIES, PROMISES, ROWS
+from server.explore.promises import POLICIES, PROMISES, ROWS, SENTENCES
 from server.explore.shrink import shrink
 from server.explore.story import is_reproduced, write_story
 from server.scenario import SEED_MAX, SYSTEMS
@@ -173,7 +173,7 @@ def _tell_row(tally: Tally, name: str) -> str:
     row = tally.rows[name]
     is_held = not any(place == name for runs in tally.broken.values() for _, place in runs)
     parts = [f"{_counted(row.runs, 'run')}, {row.acknowledged:,} writes acknowledged"]
-    parts.append(f"{'all' if is_held else 'not all'} of its {len(PROMISES[name])} promises held")
+    parts.append(f"{'all' if is_held else 'not all'} of its promises held")
     if "durable" not in PROMISES[name]:
         found = f"{_counted(len(row.losing), 'run')} lost {row.lost:,} acknowledged writes"
         parts.append(f"{found}, found, as expected: {_seeds(row.losing)}" if row.losing else "no loss found")
@@ -185,7 +185,7 @@ def _tell_breach(tally: Tally, promise: str, out: Path) -> str:
     rows = dict.fromkeys(row for _, row in tally.broken[promise])
     case, says = tally.examples[promise]
     told = (
-        f"  BROKEN under {' and '.join(rows)}: {PROMISES[next(iter(rows))][promise]} "
+        f"  BROKEN under {' and '.join(rows)}: {SENTENCES[promise]} "
         f"{_counted(len(seeds), 'run')}: {_seeds(seeds)}.\n"
         f"    Seed {seeds[0]}: {says}\n"
     )

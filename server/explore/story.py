@@ -13,7 +13,7 @@ from itertools import groupby
 
 from server.cluster.settings import MILLISECOND, SECOND
 from server.explore.case import Case
-from server.explore.promises import PROMISES
+from server.explore.promises import SENTENCES
 from server.language import print_command, print_value, spoken_time
 from server.language.vocabulary import FACTS
 from server.run import Run
@@ -68,9 +68,8 @@ def _text(case: Case, expectation: str, at_us: int) -> str:
     breach = case.breach
     assert breach is not None
     settings = ", ".join(f"{name}: {print_value(name, value)}" for name, value in case.settings.items())
-    promise = next(row[breach.promise] for row in PROMISES.values() if breach.promise in row)
     lines = [
-        f"title: {_quoted(f'Broken: {promise}')}",
+        f"title: {_quoted(f'Broken: {SENTENCES[breach.promise]}')}",
         f"about: {_quoted(breach.says)}",
         f"seed: {case.seed}",
         f"settings: {{ {settings} }}" if settings else "settings: {}",

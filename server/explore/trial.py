@@ -13,7 +13,7 @@ from typing import NamedTuple
 from server.cluster import SETTINGS, CommandRefused, Settings, Simulation, commands
 from server.cluster.commands import Command
 from server.cluster.events import ElectionStarted, Event, OperationEnded
-from server.guarantees import HistoryOperation, Judges, Life, check_history
+from server.guarantees import Judges, as_history, check_history
 
 EXPLORED_MAX = 200_000
 """Possibilities tried for one key's history of writes before it is left undecided."""
@@ -202,7 +202,7 @@ class Trial:
         self.break_with(Breach("linearizable", self.now_us, broken.says, named))
         if "writes_linearizable" not in wanted:
             return
-        history = [_as_history(life) for life in self.judges.ledger.lives.values() if life.is_mutation]
+        history = [as_history(life) for life in self.judges.ledger.lives.values() if life.is_mutation]
         for verdict in check_history(history, EXPLORED_MAX):
             if verdict.held is False:
                 named = tuple(operation.identity for operation in verdict.counterexample)
@@ -217,11 +217,3 @@ class Trial:
     def election_count(self) -> int:
         """How often a node stood."""
         return sum(isinstance(event, ElectionStarted) for event in self.simulation.trace)
-
-
-def _as_history(life: Life) -> HistoryOperation:
-    found = life.result if life.outcome == "failed" and life.kind == "cas" else None
-    return HistoryOperation(
-        life.operation, life.client, life.kind, life.key, life.value, life.expected, life.outcome,
-        life.called_sequence, life.returned_sequence, found, life.called_us, life.returned_us,
-    )  # fmt: skip

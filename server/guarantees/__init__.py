@@ -22,6 +22,7 @@ from server.guarantees.histories import HistoryError, check_file, run_check
 from server.guarantees.judges import Judges
 from server.guarantees.ledger import Life
 from server.guarantees.linearizability import HistoryOperation, KeyVerdict, check_history, check_key
+from server.guarantees.live import as_history
 from server.guarantees.reads import ReadJudgement
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Life",
     "ReadJudgement",
     "Verdict",
+    "as_history",
     "check_file",
     "check_history",
     "check_key",

@@ -73,17 +73,18 @@ class _Call:
     """Whether its value is `[key, value]`."""
 
 
-def check_file(path: str | Path) -> list[KeyVerdict]:
-    """A verdict per key of the history in a file. Raises `HistoryError` when it is not one."""
-    return check_history(read_history(path))
+def check_file(path: str | Path, initial: str = "null") -> list[KeyVerdict]:
+    """A verdict per key of the history in a file; `initial`, in JSON, is what each register held before.
+    Raises `HistoryError` when it is none."""
+    return check_history(read_history(path), initial=_text(_load("The initial value", initial)))
 
 
-def run_check(path: str | Path, out: TextIO | None = None) -> int:
+def run_check(path: str | Path, out: TextIO | None = None, initial: str = "null") -> int:
     """Judge a file and print what was found to `out` (by default standard output, and standard error
     for what is wrong with the file). Gives the exit status: 0 linearizable, 1 not, 2 for a
     file that cannot be judged (no history, or undecided within the search's limit)."""
     try:
-        verdicts = check_file(path)
+        verdicts = check_file(path, initial)
     except HistoryError as problem:
         print(problem, file=out if out is not None else sys.stderr)
         return NOT_JUDGED
@@ -144,7 +145,7 @@ def _parse(text: str) -> Iterator[_Line | None]:
         for number, item in enumerate(items, 1):
             yield _check(f"Item {number}", number, item)
         return
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):  # Not at U+2028, which may stand in a string.
         if number > LINES_MAX:
             raise HistoryError(f"The file has more than {LINES_MAX:,} lines, which is the most that is read.")
         if line.strip():
@@ -173,7 +174,9 @@ def _check(where: str, number: int, item: Any) -> _Line | None:
     function = _word(where, item, "f", _FUNCTIONS)
     time = item.get("time")
     if time is not None and (
-        isinstance(time, bool) or not isinstance(time, int | float) or not math.isfinite(time)
+        isinstance(time, bool)
+        or not isinstance(time, int | float)
+        or (isinstance(time, float) and not math.isfinite(time))
     ):
         raise HistoryError(f'{where}: "time" must be a number, not {_shown(time)}.')
     if kind == "ok" and function == "read" and "value" not in item:
@@ -211,10 +214,8 @@ def _in_order(lines: list[_Line]) -> list[_Line]:
 
 def _pair(lines: list[_Line]) -> list[HistoryOperation]:
     """Match each end with its begin."""
-    is_independent = any(
-        line.type == "invoke" and line.function == "write" and not line.has_key and _is_pair(line.value)
-        for line in lines
-    )
+    is_independent = any(_is_with_key(line) for line in lines)
+    _refuse_mixture(lines)
     open_calls: dict[str, _Call] = {}
     operations: list[HistoryOperation] = []
     for order, line in enumerate(lines):
@@ -236,8 +237,24 @@ def _pair(lines: list[_Line]) -> list[HistoryOperation]:
             )
         del open_calls[line.process]
         operations.append(_operation(call, line, order))
-    operations += [_operation(call, None, 0) for call in open_calls.values()]
+    # A read of nobody knows which register, never answered, says nothing.
+    operations += [_operation(call, None, 0) for call in open_calls.values() if call.key is not None]
     return sorted(operations, key=lambda operation: operation.called)
+
+
+def _is_with_key(line: _Line) -> bool:
+    """Whether its value is a pair of a key and what a value is, as independent workloads write it."""
+    if line.has_key or not _is_pair(line.value):
+        return False
+    return line.function != "cas" or (_is_pair(line.value[1]) and not _is_pair(line.value[0]))
+
+
+def _refuse_mixture(lines: list[_Line]) -> None:
+    """One register without a name beside others that have one would be told apart from none of them."""
+    named = next((line for line in lines if line.has_key), None)
+    for line in lines:
+        if named is not None and line.type == "invoke" and not line.has_key:
+            raise HistoryError(f'{line.where}: "key" is missing although {named.where.lower()} has one.')
 
 
 def _ends_nothing(line: _Line, lines: list[_Line], order: int) -> str:
@@ -345,13 +362,22 @@ def _moment(line: _Line) -> int:
 
 
 def _text(value: Any) -> str | None:
-    """A value as canonical JSON, so that 1, "1" and true stay apart; `None` for null."""
+    """A value as canonical JSON, so that 1, "1" and true stay apart and 1 is 1.0; `None` for null."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return None if value is None else json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def _name(key: Any) -> str:
-    """A key as people write it."""
-    return key if isinstance(key, str) else json.dumps(key, sort_keys=True, ensure_ascii=False)
+    """A key as people write it; a text that could be taken for another kind of value is quoted."""
+    text = json.dumps(key, sort_keys=True, ensure_ascii=False)
+    if not isinstance(key, str):
+        return text
+    try:
+        json.loads(key)
+    except (ValueError, RecursionError):
+        return key
+    return text
 
 
 def _shown(value: Any) -> str:

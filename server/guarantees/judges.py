@@ -94,7 +94,9 @@ class Judges:
                 "available": self.availability.verdict(),
                 "linearizable": self.linearizability.verdict(),
             }
-            for promise in (*self.invariants.promises(), *self.sessions.promises()):
+            for promise in (
+                *self.invariants.promises(), *self.sessions.promises(), *self.reads.promises(),
+            ):  # fmt: skip
                 self._verdicts[promise.key] = promise.verdict()
         return self._verdicts
 
@@ -108,6 +110,7 @@ class Judges:
         """How every key stands, after searching those that are still open. May take its time."""
         found = self.linearizability.settle()
         self.violations += len(found)
+        self.breaches.extend(found)
         self._verdicts = None
         return self.linearizability.check_all()
 
@@ -115,7 +118,8 @@ class Judges:
         """The `guarantees` of a run's document. Decides linearizability in full."""
         held = [verdict.held for verdict in self.check_linearizability()]
         verdicts = self.verdicts()
-        sessions = {promise.key: promise.first is None for promise in self.sessions.promises()}
+        clients = (*self.sessions.promises(), *self.reads.promises())
+        sessions = {promise.key: promise.first is None for promise in clients}
         return {
             "acknowledged": self.acknowledged,
             "lost": sorted(self.lost),
@@ -272,7 +276,7 @@ class Judges:
         if life is None or life.outcome != "pending":
             return
         life.outcome, life.result, life.answered_by = event.outcome, event.value, event.node
-        life.returned_us, life.returned_sequence = event.at_us, event.sequence
+        life.returned_us, life.returned_sequence, life.version = event.at_us, event.sequence, event.version
         self._findings += self.ledger.ended(life)
         self._findings += self.linearizability.ended(life)
         if not life.is_mutation:

@@ -67,8 +67,10 @@ class Life:
     """When the leader answered OK, which is before the client is told."""
     confirmed_by: NodeId | None = None
     confirmed: Record | None = None
-    answers: dict[NodeId, Shown] | None = None
-    """For a read under way: the last answer of each node that gave one."""
+    answers: list[Shown] | None = None
+    """For a read under way: every answer that a node gave, oldest first."""
+    version: int = 0
+    """The version that the client was told with its answer."""
     is_on_leader_path: bool = True
     """Whether its end says something about the leader (a read sent to a follower does not)."""
     floor: int = 0
@@ -86,10 +88,12 @@ class Life:
         return self.kind != "read"
 
     def taken_answer(self) -> Shown | None:
-        """What the node showed whose answer the client took."""
-        if self.answers is None or self.answered_by is None:
-            return None
-        return self.answers.get(self.answered_by)
+        """What the node showed whose answer the client took. A node that was asked twice may have given
+        two answers."""
+        taken = (self.answered_by, self.result, self.version)
+        return next(
+            (each for each in self.answers or () if (each.node, each.value, each.version) == taken), None
+        )
 
     @property
     def is_acknowledged(self) -> bool:

@@ -29,6 +29,7 @@ unanswered operations that ask for the same, one is as good as another.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -95,15 +96,15 @@ class KeyVerdict(NamedTuple):
 
 
 def check_history(
-    operations: Sequence[HistoryOperation], explored_max: int = EXPLORED_MAX
+    operations: Sequence[HistoryOperation], explored_max: int = EXPLORED_MAX, initial: str | None = None
 ) -> list[KeyVerdict]:
-    """A verdict per key, in the order the keys first occur."""
+    """A verdict per key, in the order the keys first occur; `initial` is what each held before."""
     by_key: dict[str, list[HistoryOperation]] = {}
     for operation in operations:
         by_key.setdefault(operation.key, []).append(operation)
     verdicts, left = [], EXPLORED_TOTAL_MAX
     for key, part in by_key.items():
-        verdict = check_key(key, part, explored_max=min(explored_max, max(left, EXPLORED_LEAST)))
+        verdict = check_key(key, part, initial, min(explored_max, max(left, EXPLORED_LEAST)))
         left -= verdict.explored
         verdicts.append(verdict)
     return verdicts
@@ -118,6 +119,8 @@ def check_key(
     """Search one key's history, given what the key held before it."""
     search = search_history(operations, initial, explored_max)
     count = len(operations)
+    if search.held is None and (plain := _overwritten_read(operations, initial)):
+        return KeyVerdict(key, False, count, search.explored, plain, explain(key, plain))
     if search.held is None:
         says = f"Undecided: more than {explored_max:,} possibilities."
         return KeyVerdict(key, None, count, search.explored, (), says)
@@ -146,6 +149,37 @@ def search_history(operations: Sequence[HistoryOperation], initial: str | None, 
             break
     search.explored = explored
     return search
+
+
+def _overwritten_read(
+    operations: Sequence[HistoryOperation], initial: str | None
+) -> tuple[HistoryOperation, ...]:
+    """A read of a value that was put there once and was certainly overwritten before the read began, with
+    what wrote it and what overwrote it: a contradiction that needs no search. Empty when there is none."""
+    changes = [each for each in operations if each.kind != "read" and each.outcome != "failed"]
+    put: dict[str | None, list[HistoryOperation]] = {}
+    for each in changes:
+        put.setdefault(_produced(each), []).append(each)
+    certain = sorted(
+        (each for each in changes if each.outcome == "ok" and each.returned is not None),
+        key=lambda each: each.called,
+    )
+    called = [each.called for each in certain]
+    earliest: list[HistoryOperation] = []
+    """At each place: of the changes called from there on, the one that ended first."""
+    for each in reversed(certain):
+        earliest.append(min(earliest[-1], each, key=_certain_end) if earliest else each)
+    earliest.reverse()
+    for read in sorted(operations, key=_certain_end):
+        if read.kind != "read" or read.outcome != "ok" or read.returned is None or read.value == initial:
+            continue
+        writers = put.get(read.value, [])
+        if len(writers) != 1 or _certain_end(writers[0]) >= read.called:
+            continue
+        place = bisect_right(called, writers[0].returned or 0)
+        if place < len(earliest) and _certain_end(earliest[place]) < read.called:
+            return writers[0], earliest[place], read
+    return ()
 
 
 def _step(operation: HistoryOperation, numbers: dict[str | None, int]) -> Step | None:

@@ -86,8 +86,10 @@ class LiveLinearizability:
             return []
         if key.is_proved and self._fits(key, life):
             return []
-        key.is_proved = False
+        was_proved, key.is_proved = key.is_proved, False
         if not _constrains(life):
+            if was_proved:  # It did not happen, yet the order that explained the others holds it.
+                self.open[key.key] = None
             return []
         grown = key.ended_count - key.judged_count
         if len(key.operations) > ALWAYS_SEARCHED_MAX and grown * 4 < key.judged_count:
@@ -177,7 +179,7 @@ class LiveLinearizability:
     # --- the search ------------------------------------------------------------------------------
 
     def _search(self, key: LiveKey, explored_max: int) -> list[Finding]:
-        history = [_as_history(life) for life in key.operations]
+        history = [as_history(life) for life in key.operations]
         key.verdict = check_key(key.key, history, explored_max=explored_max)
         key.judged_count = key.ended_count
         if key.verdict.held is None:
@@ -246,7 +248,8 @@ def _stands(key: LiveKey, life: Life, position: int) -> bool:
     return True
 
 
-def _as_history(life: Life) -> HistoryOperation:
+def as_history(life: Life) -> HistoryOperation:
+    """An operation as its caller saw it."""
     found = life.result if life.outcome == "failed" and life.kind == "cas" else None
     return HistoryOperation(
         life.operation, life.client, life.kind, life.key,

@@ -7,20 +7,27 @@ value is not stale, nor is missing a write that was acknowledged while the read 
 missing one that was lost (that is the ledger's business).
 
 How stale: `entries` counts the missed acknowledged writes to the key; `staleness_us` is how long
-before the answer the first of them, in log order, was acknowledged to its client; `entries_behind`
+before the answer the first client was told of one of them; `entries_behind`
 counts the log entries of any key that the leader had applied and the answering node had not.
+
+**Bounded staleness** (Terry, *Replicated Data Consistency Explained Through Baseball*, 2011): no read
+misses a write whose client had been told OK longer than the `staleness-bound` setting before the read
+was called.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 
 from server.cluster.events import ReadAnswered
 from server.cluster.messages import NodeId
-from server.guarantees.findings import Finding, counted, seconds, value_text
+from server.guarantees.findings import Finding, Promise, counted, seconds, value_text
 from server.guarantees.ledger import Ledger, Life, Shown
 from server.guarantees.observed import ObservedCluster, Partition, Record, Replica
+
+_OUT_OF_ORDER_MAX = 1_000
+"""How many answers to writes may overtake one another: more than all clients can have open."""
 
 
 @dataclass(slots=True)
@@ -41,7 +48,7 @@ class ReadJudgement:
     entries: int
     """Acknowledged writes to the key that it missed."""
     staleness_us: int
-    """Since the first missed write was acknowledged; 0 when it missed none."""
+    """Since a client was told of the first missed write; 0 when it missed none."""
     entries_behind: int
     """Log entries of any key that the leader had applied and this node had not."""
     missed: int | None
@@ -84,9 +91,18 @@ class Reads:
     cluster: ObservedCluster
     ledger: Ledger
     judgements: dict[int, ReadJudgement] = field(default_factory=dict)
-    pending: dict[int, dict[NodeId, ReadJudgement]] = field(default_factory=dict)
+    pending: dict[int, list[ReadJudgement]] = field(default_factory=dict)
     """Of reads whose client has no answer yet: a retried read may be answered more than once."""
     stale_count: int = 0
+    bounded_staleness: Promise = field(
+        default_factory=lambda: Promise(
+            "bounded_staleness", "Bounded staleness", "No read was older than the staleness bound allows."
+        )
+    )
+
+    def promises(self) -> tuple[Promise, ...]:
+        """What may be promised of reads, whoever asks."""
+        return (self.bounded_staleness,)
 
     def answered(self, life: Life, event: ReadAnswered) -> None:
         """A node answered: note what it showed, and what it should have shown."""
@@ -97,29 +113,47 @@ class Reads:
         life.partition = partition.number
         if state is not None or event.applied_index == 0:  # Otherwise nothing can be said about it.
             if life.answers is None:
-                life.answers = {}
-            life.answers[event.node] = Shown(
-                life.operation, event.node, event.value, event.version, record, state,
-                partition.number, event.at_us, life.called_us,
+                life.answers = []
+            life.answers.append(
+                Shown(
+                    life.operation, event.node, event.value, event.version, record, state,
+                    partition.number, event.at_us, life.called_us,
+                )
             )  # fmt: skip
         judgement = self._judge(life, event, partition, replica, record)
         self.judgements[life.operation] = judgement
-        self.pending.setdefault(life.operation, {})[event.node] = judgement
+        self.pending.setdefault(life.operation, []).append(judgement)
 
     def ended(self, life: Life) -> list[Finding]:
         """The client has its answer: the judgement of that one stands."""
-        candidates = self.pending.pop(life.operation, None)
-        if candidates is None or life.outcome != "ok" or life.answered_by is None:
-            return []
-        judgement = candidates.get(life.answered_by)
-        if judgement is None:
+        taken = (life.answered_by, life.result, life.version)
+        answers = self.pending.pop(life.operation, ())
+        judgement = next((each for each in answers if (each.node, each.value, each.version) == taken), None)
+        if judgement is None or life.outcome != "ok":
             return []
         self.judgements[life.operation] = judgement
         if not judgement.stale:
             return []
         self.stale_count += 1
         named = (judgement.missed,) if judgement.missed is not None else ()
-        return [Finding("fresh_reads", False, judgement.says, (*named, life.operation))]
+        stale = Finding("fresh_reads", False, judgement.says, (*named, life.operation))
+        return [stale, *self._judge_bound(life, judgement)]
+
+    def _judge_bound(self, life: Life, judgement: ReadJudgement) -> list[Finding]:
+        """Whether the first write that it missed was known for longer than a read may be behind."""
+        bound_us = self.cluster.settings.get("staleness-bound")
+        missed = self.ledger.lives.get(judgement.missed or 0)
+        if not isinstance(bound_us, int) or missed is None or missed.returned_us is None:
+            return []
+        late_us = life.called_us - missed.returned_us
+        if late_us <= bound_us:
+            return []
+        says = (
+            f"Client {life.client} read {value_text(life.key, judgement.value)} from {judgement.node} at "
+            f"{seconds(life.called_us)}, but {missed.label} had been acknowledged {seconds(late_us)} before: "
+            f"more than the {seconds(bound_us)} that a read may be behind."
+        )
+        return [self.bounded_staleness.break_with(says, missed.operation, life.operation)]
 
     def _judge(
         self,
@@ -133,7 +167,7 @@ class Reads:
         leader_value, leader_version = None, 0
         if leader is not None:
             leader_value, held = leader.store.get(life.key, (None, None))
-            leader_version = held.index if held is not None and leader_value is not None else 0
+            leader_version = held.index if held is not None else 0
         position = _position(partition, replica, max(event.applied_index, event.version))
         missed_count, missed = self._missed(life, position)
         since_us = 0
@@ -162,7 +196,8 @@ class Reads:
 
     def _missed(self, life: Life, position: int) -> tuple[int, Life | None]:
         """How many writes to the key, acknowledged before the call, stand after `position` in the
-        log, and the first of them. Costs a bisection and the writes acknowledged during the read."""
+        log, and the one of them that was told first. Costs a bisection, the writes acknowledged during the
+        read, and a look at a few neighbours."""
         key = self.ledger.keys.get(life.key)
         if key is None or not key.order or key.order[-1][0] <= position:
             return 0, None
@@ -174,10 +209,12 @@ class Reads:
             count -= index > position
         if count <= 0:
             return 0, None
-        for place in range(start, len(key.order)):
-            missed = self.ledger.lives[key.order[place][1]]
-            if (missed.returned_sequence or 0) < life.called_sequence:
-                return count, missed
+        # Clients are told nearly in the log's order: the first that was told of a missed write stands near
+        # the place in that order.
+        for place in range(max(0, start - _OUT_OF_ORDER_MAX), len(key.told)):
+            sequence, index = key.told[place]
+            if index > position and sequence < life.called_sequence:
+                return count, self.ledger.lives[key.order[bisect_left(key.order, (index, -1))][1]]
         return 0, None
 
 

@@ -96,10 +96,14 @@ _GUARANTEES = (
     ("available", "The cluster answers writes."),
     ("log_matching", "Two logs that agree on an entry agree on all before it."),
     ("committed_never_lost", "Whatever was committed stays committed."),
+    ("state_machine_agreement", "No two nodes take different entries at one place for committed."),
+    ("acknowledged_is_committed", "Under quorum and sync, only committed writes are acknowledged."),
     ("read_your_writes", "Each client sees its own acknowledged writes."),
     ("monotonic_reads", "No client reads an older value after a newer one."),
     ("monotonic_writes", "Each client's writes take effect in its order."),
+    ("writes_follow_reads", "Each client's writes stand after what it had read."),
     ("consistent_prefix", "Every read fits some moment of one history."),
+    ("bounded_staleness", "No read is further behind than `staleness-bound` allows."),
 )
 
 
