@@ -53,6 +53,11 @@ def test_an_answer_can_be_said_and_is_heard_beside_the_rubric(make_context: Make
     player.evaluate("(sound) => sound.play()")
     until(page, lambda: player.evaluate("(sound) => sound.currentTime > 0 && sound.error === null"))
 
+    # What the rubric asks for beyond the short answer is there to compare with.
+    page.get_by_text("What a senior adds", exact=True).press("Enter")
+    expect(page.locator(".senior li").first).to_be_visible()
+    expect(page.locator(".sheet-follow dt").first).to_have_text(re.compile(r"\?$"))
+
     page.get_by_role("button", name="Keep this score").press("Enter")
     page.get_by_role("button", name="Another question").press("Enter")
     expect(page.get_by_role("button", name="Record your answer")).to_be_visible()

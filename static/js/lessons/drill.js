@@ -7,7 +7,7 @@ import { Voice } from "./voice.js";
 const SECONDS = 60;
 /** What was said to the question before. @type {Voice | null} */
 let said = null;
-/** @typedef {{ question: string, title: string, steps: { blocks: { kind: string, points?: { id: string, text: string }[], items?: { say: string }[] }[] }[] }} Interview */
+/** @typedef {{ question: string, title: string, steps: { blocks: { kind: string, points?: { id: string, text: string }[], items?: { say: string }[], html?: string, questions?: { ask: string, answer: string }[] }[] }[] }} Interview */
 
 /** @param {string[]} questions ids @param {() => void} changed */
 export async function drill(questions, changed) {
@@ -110,7 +110,11 @@ function score(host, id, { question, title, steps }, answer, spoken, again, chan
   const link = make("a", { href: `/interview/${id}` }, "Play the answer");
   const own = answer.trim() === "" ? [] : [make("details", { open: true }, make("summary", {}, "Your answer"), make("p", { className: "own" }, answer))];
   const short = make("details", {}, make("summary", {}, "The short answer"), make("ol", { className: "sheet-sentences" }, ...sentences.map(({ say }) => make("li", {}, ...words(say)))), link);
+  const senior = new DOMParser().parseFromString(blocks.find((block) => block.kind === "senior")?.html ?? "", "text/html");
+  const followUps = blocks.find((block) => block.kind === "follow_ups")?.questions ?? [];
+  const more = make("details", {}, make("summary", {}, "What a senior adds"), make("div", { className: "prose senior" }, ...senior.body.childNodes),
+    make("dl", { className: "sheet-follow" }, ...followUps.flatMap(({ ask, answer }) => [make("dt", {}, ...words(ask)), make("dd", {}, ...words(answer))])));
   const legend = make("legend", { className: "card-title", tabIndex: -1 }, "Score yourself");
-  host.replaceChildren(make("p", { className: "ask" }, ...words(question || title)), ...own, short, ...(spoken ? [spoken] : []), make("fieldset", { className: "card rubric" }, legend, ...rows, keep, says));
+  host.replaceChildren(make("p", { className: "ask" }, ...words(question || title)), ...own, short, more, ...(spoken ? [spoken] : []), make("fieldset", { className: "card rubric" }, legend, ...rows, keep, says));
   legend.focus();
 }
