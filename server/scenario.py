@@ -73,11 +73,13 @@ class Scenario:
 def load_scenario(path: Path) -> Scenario:
     """Read a scenario file. Raises `CommandRefused` with the file's name, the field and the reason."""
     try:
-        if path.stat().st_size > FILE_BYTES_MAX:
+        with path.open("rb") as file:  # Some files have no size and no end.
+            content = file.read(FILE_BYTES_MAX + 1)
+        if len(content) > FILE_BYTES_MAX:
             raise CommandRefused(
                 f"{path.name}: larger than {FILE_BYTES_MAX // 1024} KiB, the most a scenario has."
             )
-        text = path.read_text(encoding="utf-8")
+        text = content.decode("utf-8")
     except OSError as problem:
         raise CommandRefused(f"{path}: {problem.strerror}.") from None
     except UnicodeDecodeError:

@@ -10,6 +10,7 @@ import pytest
 
 from server.cluster import Settings, commands
 from server.cluster.replica import Replica
+from server.cluster.settings import SAFETY_SWITCHES
 from server.explore import POLICIES, PROMISES, ROWS, main, play_seed, replay, row_of, shrink, write_story
 from server.explore.case import Case
 from server.explore.report import BAD_USE, BROKEN
@@ -77,6 +78,14 @@ def test_a_broken_rule_is_found_and_shrunk_to_a_few_lines(
         assert len(story.read_text("utf-8").splitlines()) <= 15
         assert run_file(story, as_json=False, out=io.StringIO()) == 0
     assert run_file(story, as_json=False, out=io.StringIO()) == 1
+
+
+@pytest.mark.parametrize("switch", SAFETY_SWITCHES)
+def test_without_a_safety_rule_promises_may_fall_but_not_the_program(switch: str) -> None:
+    """Whatever becomes of the logs, nothing that happens to them is an exception."""
+    for seed in range(40):
+        played = play_seed("quorum", seed, (switch,))
+        assert [breach.says for breach in played.broken if breach.promise == "runs_on"] == [], f"seed {seed}"
 
 
 def test_a_failing_program_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,20 +112,23 @@ class Replica:
     def __init__(self, machine: Machine, partition: int) -> None:
         self.machine = machine
         self.partition = partition
-        # Durable: on disk before any message that depends on it leaves (Raft figure 2).
+        # Survives a crash: on disk before any message that depends on it leaves (Raft figure 2).
         self.term = 1
         self.voted_for: NodeId | None = None
         self.led_term = 0
         """The last term this replica led; what a restarted leader believes about itself."""
         self.log = ReplicatedLog()
-        # Volatile.
-        self.leader: NodeId | None = None
-        """Who leads this term, as far as this replica has heard."""
+        self.commit_index = 0
+        """Known to be on a majority. Invariant: commit_index <= last_index. (Raft may forget it in a crash;
+        kept, as etcd does, it need not be learned again.)"""
         self.round = 0
         """Number of the last round of heartbeats it sent as a leader, over all its lives: an answer proves
         that it led when that round was sent, and a number used twice would prove nothing."""
-        self.commit_index = 0
-        """Known to be on a majority. Invariant: commit_index <= last_index."""
+        self._tries: dict[int, int] = {}
+        """By operation that changes something: the last try that came here."""
+        # Made anew from the log, or lost.
+        self.leader: NodeId | None = None
+        """Who leads this term, as far as this replica has heard."""
         self.applied_index = 0
         """Invariant: applied_index <= flushed_index."""
         self.store: dict[str, tuple[str, int, int]] = {}
@@ -135,8 +138,6 @@ class Replica:
         self.refused_cas: dict[int, str | None] = {}
         """For each `cas` entry that changed nothing: the value it found."""
         self.role = Role(self)
-        self._tries: dict[int, int] = {}
-        """By operation that changes something: the last try that came here."""
         self._flush: Timer | None = None
         self._flush_target = 0
         self._apply: Timer | None = None

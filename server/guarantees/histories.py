@@ -29,6 +29,7 @@ from typing import Any, TextIO
 from server.guarantees.linearizability import HistoryOperation, KeyVerdict, check_history
 
 LINES_MAX = 1_000_000
+BYTES_MAX = 512 * 1024**2
 """The longest history that is read."""
 
 LINEARIZABLE, NOT_LINEARIZABLE, NOT_JUDGED = 0, 1, 2
@@ -125,7 +126,11 @@ def describe(operation: HistoryOperation) -> str:
 def read_history(path: str | Path) -> list[HistoryOperation]:
     """The operations of a history file, in the order of their calls. Raises `HistoryError`."""
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        with Path(path).open("rb") as file:  # Some files have no size and no end.
+            content = file.read(BYTES_MAX + 1)
+        if len(content) > BYTES_MAX:
+            raise HistoryError(f"{path} is larger than {BYTES_MAX // 1024**2} MiB, the most that is read.")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise HistoryError(f"{path} is not text in UTF-8.") from None
     except (OSError, ValueError) as problem:

@@ -334,7 +334,8 @@ def explain(key: str, operations: Sequence[HistoryOperation]) -> str:
                 f"Not linearizable: {key} was read as {value}, although {newer.label} had ended before "
                 "that read began."
             )
-    return f"Not linearizable: no order of these {count} operations explains what {key} showed."
+    these = "this operation" if count == 1 else f"these {count} operations"
+    return f"Not linearizable: no order of {these} explains what {key} showed."
 
 
 def _overwriting(
