@@ -100,7 +100,7 @@ const CHARTS = [
     read(series, from, to, columns, colours) {
       const share = (/** @type {number} */ us) => { const found = series.shareAt(us); return found === null ? null : found * 100; };
       const points = sampled(from, to, columns, share);
-      return { curves: [{ name: `answered, of what was due in ${SHARE_WINDOW_US / 1e6} s`, colour: colours["ok-strong"], dash: [], kind: "step", points }], most: 100, bands: series.leaderless };
+      return { curves: [{ name: `answered, last ${SHARE_WINDOW_US / 1e6} s`, colour: colours["ok-strong"], dash: [], kind: "step", points }], most: 100, bands: series.leaderless };
     },
     at(series, us) {
       const share = series.shareAt(us);
