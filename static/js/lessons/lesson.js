@@ -248,6 +248,8 @@ export class Panel {
     this.#step = id;
     for (const step of this.steps) step.hidden = step.dataset.step !== id;
     byId("lesson-body").scrollTop = 0;
+    const value = /** @type {HTMLInputElement | null} */ (document.getElementById("value"));
+    if (value) value.value = value.defaultValue; // Another step is another story: it counts from its own beginning.
     history.replaceState(null, "", addressOf(id));
     document.dispatchEvent(new CustomEvent("lesson:step"));
     if (!isFirst && this.#follows) byId(`title-${id}`).focus({ preventScroll: true });
@@ -283,18 +285,20 @@ export class Panel {
   }
 
   /** @param {LessonState} lesson */
-  #drawRuns({ runs, playing }) {
+  #drawRuns({ runs, playing, goal }) {
     let isNext = true;
+    const task = goal !== null && !goal.reached ? this.current.element.querySelector("[data-task]") : null;
     for (const each of this.current.element.querySelectorAll("[data-experiment]")) {
       const run = each.getAttribute("data-experiment") ?? "";
       const state = runs[run];
       const press = /** @type {HTMLButtonElement} */ (each.querySelector("button"));
       turnOff(press, state === "locked" || playing !== null);
       // Only one is to be pressed now: what stands further down is for afterwards.
-      press.classList.toggle("primary", isNext && state !== "done");
+      const isAfterwards = task !== null && (task.compareDocumentPosition(each) & Node.DOCUMENT_POSITION_FOLLOWING) !== 0;
+      press.classList.toggle("primary", isNext && state !== "done" && !isAfterwards);
       isNext &&= state === "done";
       const note = /** @type {HTMLElement} */ (each.querySelector(".hint"));
-      note.textContent = state === "locked" ? "First say what you expect." : state === "playing" ? "Watch the cluster." : state === "done" ? "Done. You may play it once more." : "";
+      note.textContent = state === "locked" ? "First say what you expect." : state === "playing" ? "Watch the cluster." : state === "done" ? "Done. You may play it once more." : isAfterwards ? "For afterwards: first try it yourself." : "";
     }
   }
 

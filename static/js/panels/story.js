@@ -186,25 +186,42 @@ export class Story {
     const chips = [...host.querySelectorAll("button[data-verdict]")];
     if (chips.map((chip) => chip.getAttribute("data-verdict")).join() !== shown.join()) {
       host.replaceChildren(...shown.map((key) => this.#makeChip(key)));
-      if (shown.length < keys.length || this.#allVerdicts) host.append(this.#makeMore(keys.length - shown.length));
+      if (shown.length < keys.length || this.#allVerdicts) host.append(this.#makeMore());
     }
     for (const chip of host.querySelectorAll("button[data-verdict]")) drawChip(chip, verdicts[chip.getAttribute("data-verdict") ?? ""]);
-    const broken = keys.filter((key) => !MAIN_VERDICTS.includes(key) && verdicts[key].held === false).length;
-    const many = host.querySelector(".many");
-    if (many) setText(many, `+${keys.length - MAIN_VERDICTS.length} more ✗`);
-    this.#fitVerdicts(host);
-    if (host.classList.contains("crowded")) host.querySelector(".more")?.setAttribute("aria-label", `Show ${keys.length - MAIN_VERDICTS.length} more guarantees, ${broken} of them broken`);
+    this.#fitVerdicts(host, verdicts);
   }
 
-  /** Chips that do not fit in their row lose their words; if need be, all but the main ones go behind the last. @param {HTMLElement} host */
-  #fitVerdicts(host) {
-    const fitted = `${innerWidth} ${this.#allVerdicts} ${host.textContent}`;
+  /**
+   * Chips that do not fit in their row lose their words; if need be those that hold go behind the last one, and
+   * in the end all but the main ones.
+   * @param {HTMLElement} host @param {Record<string, Verdict>} verdicts
+   */
+  #fitVerdicts(host, verdicts) {
+    const fitted = `${innerWidth} ${this.#allVerdicts} ${JSON.stringify(verdicts)}`;
     if (fitted === this.#fitted) return;
     this.#fitted = fitted;
-    host.classList.remove("short", "crowded");
+    host.classList.remove("short", "terse", "crowded");
     host.classList.toggle("all", this.#allVerdicts);
+    this.#nameMore(host, verdicts);
     if (this.#allVerdicts || innerWidth < NARROW) return; // A phone scrolls the row.
-    for (const name of ["short", "crowded"]) if (host.scrollWidth > host.clientWidth) host.classList.add(name);
+    for (const name of ["short", "terse", "crowded"]) {
+      if (host.scrollWidth <= host.clientWidth) return;
+      if (name === "crowded") host.classList.remove("terse");
+      host.classList.add(name);
+      this.#nameMore(host, verdicts);
+    }
+  }
+
+  /** Says on the last chip how many are behind it. @param {HTMLElement} host @param {Record<string, Verdict>} verdicts */
+  #nameMore(host, verdicts) {
+    const more = host.querySelector(".more");
+    if (more === null || this.#allVerdicts) return;
+    const shown = [...host.querySelectorAll("[data-verdict]")].filter((chip) => chip.checkVisibility()).map((chip) => chip.getAttribute("data-verdict"));
+    const hidden = Object.keys(verdicts).filter((key) => !shown.includes(key));
+    const broken = hidden.filter((key) => verdicts[key].held === false).length;
+    setText(more, `+${hidden.length} more${broken > 0 ? " ✗" : ""}`);
+    more.setAttribute("aria-label", `Show ${hidden.length} more guarantees${broken > 0 ? `, ${broken} of them broken` : ""}`);
   }
 
   /** @param {string} key */
@@ -218,15 +235,13 @@ export class Story {
     return chip;
   }
 
-  /** @param {number} hidden */
-  #makeMore(hidden) {
+  #makeMore() {
     const more = document.createElement("button");
     more.type = "button";
     more.className = "more";
     more.setAttribute("aria-expanded", String(this.#allVerdicts));
-    for (const name of ["few", "many"]) more.append(Object.assign(document.createElement("span"), { className: name }));
-    setText(/** @type {Element} */ (more.firstElementChild), this.#allVerdicts ? "fewer" : `+${hidden} more`);
-    more.setAttribute("aria-label", this.#allVerdicts ? "Show fewer guarantees" : `Show ${hidden} more guarantees`);
+    setText(more, "fewer");
+    more.setAttribute("aria-label", "Show fewer guarantees");
     more.addEventListener("click", () => {
       this.#allVerdicts = !this.#allVerdicts;
       byId("verdicts").replaceChildren();
