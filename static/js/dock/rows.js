@@ -44,6 +44,7 @@ export class Rows {
     this.none = make("p", { className: "rows-none hint", textContent: what.empty });
     this.grid = role("grid", make("div", { className: `rows ${what.className}` }, this.heads, this.body));
     this.grid.setAttribute("aria-label", what.name);
+    this.grid.tabIndex = 0; // Until there is a row to go to: what can be scrolled can be scrolled by keys.
     this.element = make("div", { className: "rows-frame" }, this.grid, this.none);
     this.grid.addEventListener("scroll", () => {
       this.#sight.top = this.grid.scrollTop;
@@ -171,6 +172,7 @@ export class Rows {
   /** Makes one row the one that Tab goes to. @param {number} first the first in sight */
   #offer(first) {
     if (this.#active === null || !this.#made.has(this.#active)) this.#active = this.#count > first ? this.what.key(this.#at(first)) : null;
+    this.grid.tabIndex = this.#active === null ? 0 : -1;
     for (const [key, { row }] of this.#made) {
       const tabIndex = key === this.#active ? 0 : -1;
       if (row.tabIndex === tabIndex) continue;
