@@ -295,6 +295,29 @@ def test_one_experiment_at_a_time_asks_to_be_pressed(learner: Learner) -> None:
     expect(second).to_have_class(re.compile("primary"))
 
 
+def test_an_experiment_after_a_task_waits_for_it(learner: Learner) -> None:
+    """It would show how the task is done: it can be played, and asks for nothing before that."""
+    learner.open("/lessons/failover")
+    experiment = learner.step.locator(".experiment").first
+    button = experiment.get_by_role("button").first
+    expect(experiment).to_contain_text("first try it yourself")
+    expect(button).not_to_have_class(re.compile("primary"))
+    learner.press(learner.page.locator("#show-me"))
+    expect(button).to_have_class(re.compile("primary"), timeout=LONG_MS)
+
+
+def test_every_step_begins_with_the_first_value(learner: Learner) -> None:
+    """What was written in the step before does not count on in the next one's story."""
+    learner.open("/lessons/one-writer")
+    value = learner.page.get_by_label("Value", exact=True)
+    expect(value).to_have_value("1")
+    learner.press(learner.page.get_by_role("button", name="Write", exact=True))
+    expect(value).to_have_value("2")
+    learner.finish(0)
+    learner.go_on()
+    expect(value).to_have_value("1")
+
+
 def test_a_reload_comes_back_to_the_same_step(learner: Learner) -> None:
     """With the answer that was given and what was measured."""
     place_bet(learner)

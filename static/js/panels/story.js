@@ -25,6 +25,8 @@ function weight({ name, tone }) {
   return tone === "info" || tone === null ? 0 : 1;
 }
 
+/** A sentence of so many characters fits its box anywhere. */
+const SHORT_CHARACTERS = 70;
 /** Switches that the label of a modified run names. */
 const NAMED_MAX = 3;
 const PLAY_SIGN = "M2,0.5L11,6L2,11.5z";
@@ -151,6 +153,7 @@ export class Story {
     this.#told = telling.sequence;
     byId("narration-why").hidden = false;
     byId("narration-text").replaceChildren(...marked(telling.text));
+    fit(byId("narration"), telling.text);
   }
 
   /** How much the sentence that is shown weighs, and until when lighter ones wait. */
@@ -285,6 +288,12 @@ export function marked(text) {
     code.textContent = part;
     return code;
   });
+}
+
+/** A sentence too long for its box is set smaller. Looking costs a layout, so short ones are not looked at. @param {HTMLElement} box @param {string} text */
+function fit(box, text) {
+  box.classList.remove("long");
+  if (text.length > SHORT_CHARACTERS) box.classList.toggle("long", box.scrollHeight > box.clientHeight + 1);
 }
 
 /** @param {Element} element @param {string} text */
