@@ -13,7 +13,7 @@ from server.lessons.library import Library
 from server.lessons.playing import play_lesson
 from server.lessons.rules import Finding, check_course, check_text
 from tests.serving import ROOT
-from tests.small_lesson import PREDICT, QUIZ, RUN, SMALL, folder, library
+from tests.small_lesson import MISCONCEPTIONS, PREDICT, QUIZ, RUN, SMALL, folder, library
 
 
 def findings(path: Path, text: str) -> list[Finding]:
@@ -33,6 +33,18 @@ def test_the_small_lesson_is_green_and_counted(tmp_path: Path) -> None:
     count, played = play_lesson(found, lesson)
     assert [*check_text(found, lesson), *played, *check_course(found)] == []
     assert count >= 60
+
+
+def test_every_belief_is_met_somewhere(tmp_path: Path) -> None:
+    """In a lesson that exists, by a prediction or nudge, and once more in a quiz."""
+    library(tmp_path)
+    row = "M-NOT-MET: { belief: Nobody asks., tempting: It is quiet., lesson: unwritten }\n"
+    (tmp_path / "misconceptions.yaml").write_text(MISCONCEPTIONS + row, encoding="utf-8")
+    assert [finding.says for finding in check_course(Library([tmp_path]))] == [
+        "M-NOT-MET: there is no lesson unwritten.",
+        "M-NOT-MET is confronted by no prediction or nudge.",
+        "M-NOT-MET is asked for in no quiz.",
+    ]
 
 
 BREACHES: dict[str, tuple[str, int, str]] = {

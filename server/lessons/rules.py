@@ -186,9 +186,9 @@ def _confronted(library: Library) -> Iterator[Finding]:
             )
     for name, row in library.misconceptions.items():
         lesson_of = library.lessons.get(row.lesson or "") or library.interview.get(row.lesson or "")
-        if lesson_of is None:
-            continue  # The lesson that is to confront it is not written yet.
-        if row.step is not None and lesson_of.step(row.step) is None:
+        if row.lesson is not None and lesson_of is None:
+            yield Finding("misconceptions.yaml", 1, 6, f"{name}: there is no lesson {row.lesson}.")
+        if lesson_of is not None and row.step is not None and lesson_of.step(row.step) is None:
             yield Finding("misconceptions.yaml", 1, 6, f"{name}: {row.lesson} has no step {row.step}.")
         if name not in steps:
             yield Finding("misconceptions.yaml", 1, 6, f"{name} is confronted by no prediction or nudge.")
