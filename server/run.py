@@ -374,11 +374,18 @@ class Run:
 
 
 def _broken(findings: list[Finding], lost_count: int) -> str:
-    """The sentences of promises that broke at one event. Of many lost writes, the first stands for all; where
-    some were lost before, it is told how many that makes."""
+    """The sentences of promises that broke at one event. Of many breaches of one promise, the first stands
+    for all; of lost writes it is told how many there are by now."""
     broken = [finding for finding in findings if not finding.held]
     lost = [finding for finding in broken if finding.promise == "durable"]
-    others = [finding.says for finding in broken if finding.promise != "durable"]
+    by_promise: dict[str, list[str]] = {}
+    for finding in broken:
+        if finding.promise != "durable":
+            by_promise.setdefault(finding.promise, []).append(finding.says)
+    others = [
+        says[0] if len(says) == 1 else f"{says[0]} (So it is with {len(says) - 1} more.)"
+        for says in by_promise.values()
+    ]
     if lost and lost_count > len(lost):
         others.insert(0, f"{lost_count} acknowledged writes are lost by now, among them: {lost[0].says}")
     elif len(lost) > 1:

@@ -429,3 +429,21 @@ def test_what_a_leader_knows_of_its_followers_is_shown() -> None:
     assert {each["match"] for each in shown.values()} == {1, 2}
     followers = [name for name in "ABC" if name != leader.name]
     assert all(run.picture.state["nodes"][name]["replicas"][0]["progress"] == {} for name in followers)
+
+
+def test_many_breaches_of_one_promise_at_one_event_are_told_once() -> None:
+    """Client 1 is cut off with A, writes, and writes on after the heal: five lost writes precede that one."""
+    run = Run(7, {"jitter": 0})
+    run.command("partition A client 1 | B C client 2")
+    for value in range(1, 6):
+        run.command(f"write x {value}")
+        run.advance(run.now_us + 1_000_000)
+    run.advance(run.now_us + 8_000_000)
+    run.command("heal")
+    run.advance(run.now_us + 3_000_000)
+    run.command("write x 9")
+    run.advance(run.now_us + 10_000_000)
+    texts = [step.text for step in run.take_steps() if step.text and "which was lost" in step.text]
+    assert len(texts) == 1
+    assert texts[0].count("which was lost") == 1
+    assert "(So it is with 4 more.)" in texts[0]

@@ -197,21 +197,23 @@ export class Story {
 
   /**
    * Chips that do not fit in their row lose their words; if need be those that hold go behind the last one, and
-   * in the end all but the main ones.
+   * then of those that are broken as many as must, the main ones last.
    * @param {HTMLElement} host @param {Record<string, Verdict>} verdicts
    */
   #fitVerdicts(host, verdicts) {
     const fitted = `${innerWidth} ${this.#allVerdicts} ${JSON.stringify(verdicts)}`;
     if (fitted === this.#fitted) return;
     this.#fitted = fitted;
-    host.classList.remove("short", "terse", "crowded");
+    host.classList.remove("short", "terse");
+    const chips = [...host.querySelectorAll("[data-verdict]")];
+    for (const chip of chips) chip.removeAttribute("data-behind");
     host.classList.toggle("all", this.#allVerdicts);
     this.#nameMore(host, verdicts);
     if (this.#allVerdicts || innerWidth < NARROW) return; // A phone scrolls the row.
-    for (const name of ["short", "terse", "crowded"]) {
+    const hide = [...["short", "terse"].map((name) => () => host.classList.add(name)), ...chips.reverse().map((chip) => () => chip.setAttribute("data-behind", ""))];
+    for (const next of hide) {
       if (host.scrollWidth <= host.clientWidth) return;
-      if (name === "crowded") host.classList.remove("terse");
-      host.classList.add(name);
+      next();
       this.#nameMore(host, verdicts);
     }
   }
