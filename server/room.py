@@ -290,11 +290,17 @@ class Room:
         used = self._advance(until_us, queue_events)
         if self.run.told_count > told_count:
             self.told_at_us = self.run.now_us
-        elif self.skips_idle and self.run.now_us - self.told_at_us >= self.limits.idle_us:
+        elif self._may_skip():
             used += self._advance_to_telling(queue_events, self.limits.skipped_us_max)
             self.target_us = float(self.run.now_us)
         self._check_limits()
         return used
+
+    def _may_skip(self) -> bool:
+        """Whether nothing has been told for a while, but not for so long that nothing will be: a cluster at
+        rest would be skipped through for ever."""
+        silence_us = self.run.now_us - self.told_at_us
+        return self.skips_idle and 0 <= silence_us - self.limits.idle_us < self.limits.skipped_us_max
 
     def _advance_to_telling(self, queue_events: int, within_us: int) -> int:
         """Go on until something is told, but not for ever; answers how many events that took."""

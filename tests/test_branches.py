@@ -259,6 +259,20 @@ def test_idle_stretches_are_passed_over_when_asked_for() -> None:
     assert told["skip"] > 2 * told["dwell"]
 
 
+def test_a_cluster_at_rest_is_not_skipped_through_for_ever() -> None:
+    """Looking ahead ends after a minute in which nothing is told; then time passes as usual."""
+    house = real_house()
+    house.open()
+    house.command("load stop")
+    house.pass_time(5)
+    house.take(house.rooms.playback("tab", PlaybackRequest(action="skip")))
+    house.pass_time(40)
+    assert 60_000_000 < play(house).now_us < 125_000_000
+    before_us = play(house).now_us
+    house.pass_time(5)
+    assert play(house).now_us == pytest.approx(before_us + 5_000_000, abs=300_000)
+
+
 def test_why_goes_back_to_the_command_that_began_it() -> None:
     """From an acknowledgement to the client's write: each link is the cause of the next."""
     run = Run(3)

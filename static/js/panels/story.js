@@ -15,11 +15,14 @@ const NARROW = 620;
 const READING_MS = [0, 700, 3500, 5000];
 /** Where these bring bad news, a promise broke. */
 const BREAKING = ["leader.started", "operation.ended", "commit.advanced", "entry.appended", "entry.applied", "entry.received"];
+/** A client that got no answer and says no more than that: news of the past, which must not displace a loss. */
+const GIVEN_UP = / gives up on .*happened\.$/;
 /** Bad news of which there is much, and which is soon made good. */
 const COMMON = ["message.dropped", "operation.retried"];
 
 /** Losses weigh most, then crashes and who leads, then votes and what went well, then the rest. @param {Telling} telling */
-function weight({ name, tone }) {
+function weight({ name, tone, text }) {
+  if (name === "operation.ended" && GIVEN_UP.test(text)) return 1;
   if (tone === "bad" && BREAKING.includes(name)) return 3;
   if (name === "leader.started" || (tone === "bad" && !COMMON.includes(name))) return 2;
   return tone === "info" || tone === null ? 0 : 1;
