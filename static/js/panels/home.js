@@ -132,7 +132,7 @@ export class Panel {
     const commands = followers.map((node) => `cut ${leader} ${node}`);
     if (state.settings.replication !== "async") commands.unshift("set replication async");
     return {
-      step: "Now lose one", says: `The others had their copies in time. ${leader} answers OK before it has sent any, so what if none gets out?`,
+      step: "Now lose one", says: `The others had their copies in time. ${leader} answers OK before any has arrived, so what if none gets out?`,
       button: `Cut ${leader} off from ${listed(followers)}`, commands,
     };
   }

@@ -181,7 +181,7 @@ function told({ outcome, returned_us }) {
 
 /** What became of a write. @param {LifeLine} line @returns {{ tone: string, cell: HTMLElement }} */
 function fateOf(line) {
-  const { lost_because: because, surprise, outcome, is_present: isPresent } = line;
+  const { lost_because: because, surprise, outcome, is_present: isPresent, entries } = line;
   const fate = (/** @type {string} */ tone, /** @type {string} */ word, /** @type {string} */ sentence = "") =>
     ({ tone, cell: make("td", { className: "fate" }, make("b", { textContent: word }), ...(sentence ? [make("span", { textContent: sentence })] : [])) });
   if (because !== null) return fate("lost", "✗ LOST", because);
@@ -189,7 +189,9 @@ function fateOf(line) {
   if (outcome === "pending") return fate("", isPresent ? "in the log, not answered" : "on its way");
   if (outcome === "unknown") return fate("doubt", isPresent ? "? unknown, yet present" : "? unknown, not in the log");
   if (outcome === "failed") return fate("", isPresent ? "refused, yet present" : "refused");
-  return isPresent ? fate("good", "✓ survived") : fate("", "no longer needed");
+  if (!isPresent) return fate("", "no longer needed");
+  // Until a majority holds it, whoever is elected next decides.
+  return entries.some(({ committed_us }) => committed_us !== null) ? fate("good", "✓ survived") : fate("doubt", "told OK, not yet committed");
 }
 
 /** The copies of a write on one node, each as a small cell of its log. @param {LifeLine} line @param {string} node */
