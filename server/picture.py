@@ -296,6 +296,9 @@ class Picture:
         self._set_replica(event.node, event.partition, "votes", list(event.votes))
         self._set_replica(event.node, event.partition, "progress", {})
         self._clear_timer(event.node, event.partition)
+        if event.how == "initial":
+            for client in self.state["clients"]:
+                self._set(["clients", client, "knows"], event.node)
 
     def _on_stepped_down(self, event: events.LeaderStepped) -> None:
         self._set_replica(event.node, event.partition, "role", "follower")
@@ -378,27 +381,15 @@ class Picture:
         }  # fmt: skip
         self._set(["operations", name], operation)
         self._set(["clients", event.client, "last"], event.operation)
-        if event.operation_kind != "read":
-            self._know(event.client, event.target)
 
-    def _know(self, client: str, leader: str | None) -> None:
-        if self.state["clients"][client]["knows"] != leader:
-            self._set(["clients", client, "knows"], leader)
-
-    def _doubt(self, client: str, silent: str) -> None:
-        """A node that did not answer is no longer taken for the leader."""
-        if self.state["clients"][client]["knows"] == silent:
-            self._know(client, None)
+    def _on_learned(self, event: events.LeaderLearned) -> None:
+        self._set(["clients", event.client, "knows"], event.leader)
 
     def _on_retried(self, event: events.OperationRetried) -> None:
         name = str(event.operation)
         if name in self.state["operations"]:
-            if event.reason == "no answer":
-                self._doubt(event.client, self.state["operations"][name]["target"])
             self._set(["operations", name, "attempts"], event.attempt)
             self._set(["operations", name, "target"], event.target)
-        if event.reason == "redirected":
-            self._know(event.client, event.target)
 
     def _on_operation_ended(self, event: events.OperationEnded) -> None:
         name = str(event.operation)
@@ -412,9 +403,6 @@ class Picture:
         self._set(["operations", name, "node"], event.node)
         if event.outcome == "ok" and operation["kind"] != "read":
             self._set(["operations", name, "acknowledged_us"], event.at_us)
-            self._know(event.client, event.node)
-        elif event.outcome == "unknown":
-            self._doubt(event.client, operation["target"])
 
 
 def _shown(entry: LogEntry) -> Document:
@@ -456,6 +444,7 @@ _FOLDS: dict[type[Event], Callable[[Picture, Any], None]] = {
     events.EntryApplied: Picture._on_applied,
     events.LogTruncated: Picture._on_truncated,
     events.StoreRebuilt: Picture._on_rebuilt,
+    events.LeaderLearned: Picture._on_learned,
     events.OperationStarted: Picture._on_operation_started,
     events.OperationRetried: Picture._on_retried,
     events.OperationEnded: Picture._on_operation_ended,

@@ -221,5 +221,7 @@ def check_picture(picture: Picture, run: Simulation) -> None:
     assert cut == {
         f"{source}>{target}" for (source, target), link in run.network.links.items() if link.is_cut
     }
+    believed = {name: client["knows"] for name, client in picture.state["clients"].items()}
+    assert believed == {name: client.known_leader for name, client in run.clients.items()}
     pending = {name for name, each in picture.state["operations"].items() if each["outcome"] == "pending"}
     assert pending == {str(number) for client in run.clients.values() for number in client.pending}

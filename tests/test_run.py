@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from server.cluster.commands import CommandRefused
+from server.cluster.events import LeaderLearned
 from server.run import Run, run_file
 from server.scenario import FILE_BYTES_MAX, LINES_MAX, load_scenario, read_scenario
 
@@ -406,6 +407,21 @@ def test_whom_clients_take_for_the_leader_is_what_they_believe() -> None:
     leader = run.simulation.leader()
     assert leader is not None
     assert believed == ["A", "A", None, leader.name]
+
+
+def test_a_read_of_the_leader_teaches_a_client_who_leads() -> None:
+    """A write has not told it: the read does, by the redirect and by the answer; and it is an event."""
+    run = Run(seed=3, settings={"failover": "manual"})
+    assert run.picture.state["clients"]["1"]["knows"] == "A"
+    run.command("promote B")
+    run.advance(run.now_us + 1_000_000)
+    assert run.picture.state["clients"]["1"]["knows"] == "A"
+    run.command("read x")
+    run.advance(run.now_us + 2_000_000)
+    assert run.picture.state["operations"]["1"]["outcome"] == "ok"
+    assert run.picture.state["clients"]["1"]["knows"] == "B"
+    learned = [event for event in run.simulation.trace if isinstance(event, LeaderLearned)]
+    assert [(event.client, event.leader) for event in learned] == [("1", "B")]
 
 
 def test_what_a_leader_knows_of_its_followers_is_shown() -> None:

@@ -10,7 +10,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from server.cluster.commands import CommandRefused
-from server.cluster.events import LoadChanged, OperationEnded, OperationRetried, OperationStarted
+from server.cluster.events import (
+    LeaderLearned,
+    LoadChanged,
+    OperationEnded,
+    OperationRetried,
+    OperationStarted,
+)
 from server.cluster.messages import Address, ClientId, ClientReply, ClientRequest, Message, NodeId
 from server.cluster.settings import LIMITS
 
@@ -167,7 +173,7 @@ class Client:
             self._on_refusal(pending, source, message)
             return
         if pending.leader_only:
-            self.known_leader = source
+            self._take_for_leader(source)
         if message.outcome == "ok":
             self.seen_version = max(self.seen_version, message.version)
             if pending.kind != "read":
@@ -178,7 +184,7 @@ class Client:
         if message.attempt not in pending.unanswered:
             return  # A second copy of a refusal that was taken already.
         pending.unanswered.remove(message.attempt)
-        self.known_leader = message.leader
+        self._take_for_leader(message.leader)
         if message.attempt != pending.attempt:
             return
         if message.leader is not None and pending.redirect_count < REDIRECTS_MAX:
@@ -199,7 +205,7 @@ class Client:
         """No answer in time: try again if retries are left, else end it with what is known."""
         pending = self.pending[operation]
         if self.known_leader == pending.target:
-            self.known_leader = None
+            self._take_for_leader(None)
         self._skip_past(pending.target)
         if pending.retries_left and pending.unanswered:
             pending.retries_left -= 1
@@ -207,6 +213,11 @@ class Client:
             self._resend(pending, self.known_leader or self._next_node(), "no answer")
         else:
             self._end(pending, "unknown" if pending.unanswered else "failed", None, 0, None)
+
+    def _take_for_leader(self, node: NodeId | None) -> None:
+        if node != self.known_leader:
+            self.known_leader = node
+            self.simulation.record(LeaderLearned(self.name, node))
 
     def _wait_for_answer(self, pending: Pending) -> None:
         pending.timer = self.simulation.set_timer(

@@ -482,6 +482,16 @@ class OperationStarted(Event):
 
 
 @dataclass(slots=True)
+class LeaderLearned(Event):
+    """A client believes from now on that this node leads; `None`: it knows of no leader. Every run begins
+    with clients that believe in the first leader."""
+
+    name = "client.learned"
+    client: ClientId
+    leader: NodeId | None
+
+
+@dataclass(slots=True)
 class OperationRetried(Event):
     """A client sends the same operation again. `reason`: `redirected`, `no leader known`, `no answer`."""
 

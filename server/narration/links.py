@@ -132,6 +132,11 @@ _SENTENCES: dict[type[Event], _Sentence] = {
     events.OperationStarted: lambda event: (
         f"Client {event.client} began operation {event.operation}: {event.operation_kind} {event.key}."
     ),
+    events.LeaderLearned: lambda event: (
+        f"Client {event.client} knows of no leader any more."
+        if event.leader is None
+        else f"Client {event.client} believes from now on that {event.leader} leads."
+    ),
     events.OperationRetried: lambda event: (
         f"Client {event.client} tried again at {event.target}: {event.reason}."
     ),

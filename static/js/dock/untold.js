@@ -44,6 +44,11 @@ export function untold({ name, patches }, space) {
       return patch === undefined ? "" : `${patch[1].at(-1)}${patch[1].length > 2 ? ` of ${patch[1][1]}` : ""} = ${String(patch[2])}`;
     }
     case "link": return String(first("links")?.[1][1] ?? "").replace(">", " → ");
+    case "client": {
+      const patch = patches.find(([, path]) => path[0] === "clients" && path[2] === "knows");
+      if (patch === undefined) return "";
+      return patch[2] === null ? `Client ${patch[1][1]} knows of no leader any more.` : `Client ${patch[1][1]} believes from now on that ${patch[2]} leads.`;
+    }
     case "node": return String(first("nodes")?.[1][1] ?? "");
     case "operation": case "request": case "read": case "write": {
       const operation = first("operations")?.[1][1];
