@@ -233,6 +233,9 @@ def test_acknowledged_means_committed(
         stage.commit("A", 1)
     stage.confirm("A", operation, 1, 1)
     assert ("acknowledged_is_committed" in stage.broken()) is is_broken
+    stage.end(operation, "ok", node="A")
+    is_promised = replication in ("quorum", "sync") and level != "received"
+    assert (stage.judges.verdicts()["acknowledged_is_committed"].held is None) is not is_promised
     if is_broken:
         assert says(stage, "acknowledged_is_committed") == [
             f"A acknowledged x=1 under {replication} replication before it was committed."
@@ -259,7 +262,12 @@ def test_availability_follows_the_leader() -> None:
     stage.at(5).restart("A")
     assert available(stage) == (False, "No leader since 4.21 s.")
     stage.at(6).lead("B", 2)
-    assert available(stage) == (True, "B leads and answers.")
+    assert available(stage) == (True, "B leads and answers. Before: no leader from 4.21 s to 6.00 s.")
+    stage.at(7).kill("B")
+    stage.at(7.5).lead("C", 3)
+    assert (
+        available(stage)[1] == "C leads and answers. Before: no leader 2 times, last from 7.00 s to 7.50 s."
+    )
 
 
 @pytest.mark.parametrize(

@@ -489,3 +489,37 @@ def test_after_a_restart_a_deleted_key_still_counts_as_seen() -> None:
     stage.read("A", "x", None, 0, 2)
     stage.read("A", "x", None, 0, 2)
     assert stage.broken() == []
+
+
+# --- what there is to judge ---------------------------------------------------------------------------
+
+
+def open_promises(stage: Stage) -> set[str]:
+    """What no run so short can have kept or broken."""
+    return {key for key, verdict in stage.judges.verdicts().items() if verdict.held is None}
+
+
+def test_a_promise_without_an_occasion_is_neither_kept_nor_broken() -> None:
+    """One after another gets its occasion; nothing counts for another client."""
+    stage = started()
+    sessions = {
+        "read_your_writes",
+        "monotonic_reads",
+        "consistent_prefix",
+        "monotonic_writes",
+        "writes_follow_reads",
+    }
+    always = {"acknowledged_is_committed"}  # Asynchronous replication does not promise it.
+    assert open_promises(stage) == sessions | always | {"bounded_staleness"}
+    stage.write("A", 1, 1, "x", "1", followers="BC")
+    stage.read("A", "x", "1", 1, 1, client="2")
+    assert open_promises(stage) == sessions | always
+    stage.read("A", "x", "1", 1, 1, client="2")
+    assert open_promises(stage) == {"read_your_writes", "monotonic_writes", "writes_follow_reads"} | always
+    stage.read("A", "x", "1", 1, 1)
+    assert open_promises(stage) == {"monotonic_writes", "writes_follow_reads"} | always
+    stage.write("A", 2, 1, "y", "2", followers="BC")
+    assert open_promises(stage) == always
+    assert stage.broken() == []
+    says = stage.judges.verdicts()["acknowledged_is_committed"].says
+    assert says.startswith("Nothing to judge yet: no write has been acknowledged under quorum or sync")

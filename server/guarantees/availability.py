@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from server.guarantees.findings import Verdict, seconds
+from server.guarantees.findings import Verdict, counted, seconds
 from server.guarantees.ledger import Life
 from server.guarantees.observed import ObservedCluster
 
@@ -27,6 +27,10 @@ class Availability:
     leaderless_since_us: dict[int, int] = field(default_factory=dict)
     unanswered: str | None = None
     """What the last ended operation did not get; `None` when it was answered."""
+    leaderless: tuple[int, int] | None = None
+    """When the last stretch without a leader began and ended."""
+    leaderless_count: int = 0
+    unanswered_count: int = 0
 
     def leaders_changed(self, at_us: int) -> None:
         """Roles or machines changed: who leads now?"""
@@ -35,6 +39,9 @@ class Availability:
             had_one = self.leaders.get(number) is not None
             if leader is None and had_one:
                 self.leaderless_since_us[number] = at_us
+            elif leader is not None and not had_one and number in self.leaders:
+                self.leaderless = (self.leaderless_since_us.get(number, 0), at_us)
+                self.leaderless_count += 1
             if leader is not None or number in self.leaders:
                 self.leaders[number] = leader.node if leader is not None else None
 
@@ -45,7 +52,9 @@ class Availability:
         is_answered = life.outcome == "ok" or (life.kind == "cas" and life.answered_by is not None)
         if is_answered:
             self.unanswered = None
-        elif self.unanswered is None:
+            return
+        self.unanswered_count += 1
+        if self.unanswered is None:
             what = "was refused" if life.outcome == "failed" else "got no answer"
             self.unanswered = f"{life.label} {what} by {seconds(life.returned_us or 0)}"
 
@@ -62,4 +71,16 @@ class Availability:
             says = f"{self.unanswered}, and nothing has succeeded since."
             return Verdict(_TITLE, False, says, self.unanswered.partition(" by ")[0])
         names = [leader for leader in self.leaders.values() if leader is not None]
-        return Verdict(_TITLE, True, f"{' and '.join(dict.fromkeys(names))} leads and answers.")
+        now = f"{' and '.join(dict.fromkeys(names))} leads and answers."
+        return Verdict(_TITLE, True, now + self._before())
+
+    def _before(self) -> str:
+        """What clients had to bear until now; empty when nothing."""
+        parts = []
+        if self.leaderless is not None:
+            since_us, until_us = self.leaderless
+            often = "" if self.leaderless_count == 1 else f" {self.leaderless_count} times, last"
+            parts.append(f"no leader{often} from {seconds(since_us)} to {seconds(until_us)}")
+        if self.unanswered_count:
+            parts.append(f"{counted(self.unanswered_count, 'request')} unanswered or refused")
+        return f" Before: {', '.join(parts)}." if parts else ""

@@ -38,8 +38,16 @@ class Promise:
     title: str
     claim: str
     """What a person is told while it holds."""
+    waits_for: str = ""
+    """What has not happened yet and must, before there is anything to judge: `no client has read a key
+    twice`. Empty where a run is judged from its beginning."""
+    is_judged: bool = False
     broken_count: int = 0
     first: Finding | None = None
+
+    def judge(self) -> None:
+        """There was an occasion to break it."""
+        self.is_judged = True
 
     def break_with(self, says: str, *operations: int) -> Finding:
         """Record one more breach and give the finding for it."""
@@ -51,6 +59,8 @@ class Promise:
 
     def verdict(self) -> Verdict:
         """The first breach explains the rest, so that is the one a person is shown."""
+        if self.first is None and self.waits_for and not self.is_judged:
+            return Verdict(self.title, None, f"Nothing to judge yet: {self.waits_for}.")
         if self.first is None:
             return Verdict(self.title, True, self.claim)
         more = self.broken_count - 1

@@ -39,7 +39,7 @@ def _log_matching() -> Promise:
 
 def _committed() -> Promise:
     return Promise(
-        "committed_never_lost", "Committed never lost", "Every new leader held every committed entry."
+        "committed_never_lost", "Committed never lost", "No later leader lacked a committed entry."
     )
 
 
@@ -54,6 +54,7 @@ def _acknowledged() -> Promise:
     return Promise(
         "acknowledged_is_committed", "Acknowledged means committed",
         "Under quorum and sync, only committed writes were acknowledged.",
+        "no write has been acknowledged under quorum or sync at level flushed or applied, which promise it",
     )  # fmt: skip
 
 
@@ -197,6 +198,7 @@ class Invariants:
         replication = settings.get("replication")
         if replication not in ("quorum", "sync") or settings.get("level") == "received":
             return []
+        self.acknowledged_is_committed.judge()
         if record is not None and record.committed_us is not None:
             return []
         what = record.entry.label if record is not None else f"operation {operation}"

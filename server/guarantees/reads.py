@@ -96,7 +96,10 @@ class Reads:
     stale_count: int = 0
     bounded_staleness: Promise = field(
         default_factory=lambda: Promise(
-            "bounded_staleness", "Bounded staleness", "No read was older than the staleness bound allows."
+            "bounded_staleness",
+            "Bounded staleness",
+            "No read was older than the staleness bound allows.",
+            "no read has been answered",
         )
     )
 
@@ -132,6 +135,7 @@ class Reads:
         if judgement is None or life.outcome != "ok":
             return []
         self.judgements[life.operation] = judgement
+        self.bounded_staleness.judge()
         if not judgement.stale:
             return []
         self.stale_count += 1

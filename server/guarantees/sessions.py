@@ -50,10 +50,6 @@ class Session:
     """Reads of entries that the log that counts does not hold, by read."""
 
 
-def _promise(key: str, title: str, claim: str) -> Promise:
-    return Promise(key, title, claim)
-
-
 @dataclass(slots=True)
 class Sessions:
     """Judges every client's session. Called by `Judges`."""
@@ -62,28 +58,43 @@ class Sessions:
     ledger: Ledger
     clients: dict[ClientId, Session] = field(default_factory=dict)
     read_your_writes: Promise = field(
-        default_factory=lambda: _promise(
-            "read_your_writes", "Read your writes", "Every client saw its own acknowledged writes."
+        default_factory=lambda: Promise(
+            "read_your_writes",
+            "Read your writes",
+            "Every read showed its client's own acknowledged writes.",
+            "no client has read a key that it wrote before",
         )
     )
     monotonic_reads: Promise = field(
-        default_factory=lambda: _promise(
-            "monotonic_reads", "Monotonic reads", "No client saw a key go back to an older value."
+        default_factory=lambda: Promise(
+            "monotonic_reads",
+            "Monotonic reads",
+            "No client saw a key go back to an older value.",
+            "no client has read a key twice",
         )
     )
     monotonic_writes: Promise = field(
-        default_factory=lambda: _promise(
-            "monotonic_writes", "Monotonic writes", "Each client's writes took effect in their order."
+        default_factory=lambda: Promise(
+            "monotonic_writes",
+            "Monotonic writes",
+            "Each client's writes took effect in their order.",
+            "no client has written twice",
         )
     )
     writes_follow_reads: Promise = field(
-        default_factory=lambda: _promise(
-            "writes_follow_reads", "Writes follow reads", "Every write stands after what its writer had read."
+        default_factory=lambda: Promise(
+            "writes_follow_reads",
+            "Writes follow reads",
+            "Every write stands after what its client had read.",
+            "no client has written after a read",
         )
     )
     consistent_prefix: Promise = field(
-        default_factory=lambda: _promise(
-            "consistent_prefix", "Consistent prefix", "No client saw a write without those before it."
+        default_factory=lambda: Promise(
+            "consistent_prefix",
+            "Consistent prefix",
+            "No client saw a write without those before it.",
+            "no client has read twice",
         )
     )
 
@@ -171,7 +182,10 @@ class Sessions:
 
     def _judge_own_write(self, life: Life, shown: Shown, partition: Partition) -> list[Finding]:
         record = life.own_write
-        if record is None or not _went_back(partition, shown, record):
+        if record is None:
+            return []
+        self.read_your_writes.judge()
+        if not _went_back(partition, shown, record):
             return []
         write = self.ledger.lives.get(record.entry.operation or 0)
         if write is None or any(partition.follows(shown.state, entry) for entry in write.records):
@@ -185,7 +199,10 @@ class Sessions:
 
     def _judge_last_shown(self, life: Life, shown: Shown, partition: Partition) -> list[Finding]:
         last = life.last_shown
-        if last is None or last.record is None or not _went_back(partition, shown, last.record):
+        if last is None or last.record is None:
+            return []
+        self.monotonic_reads.judge()
+        if not _went_back(partition, shown, last.record):
             return []
         says = (
             f"Client {life.client} read {value_text(life.key, last.value)} from {last.node} at "
@@ -196,7 +213,10 @@ class Sessions:
 
     def _judge_horizon(self, life: Life, shown: Shown, partition: Partition) -> list[Finding]:
         last = life.horizon
-        if last is None or last.record is None or partition.follows(shown.state, last.record):
+        if last is None or last.record is None:
+            return []
+        self.consistent_prefix.judge()
+        if partition.follows(shown.state, last.record):
             return []
         seen, seen_key = last.record, last.record.entry.key or ""
         first = f"Client {life.client} read {value_text(seen_key, last.value)} from {last.node}"
@@ -222,6 +242,10 @@ class Sessions:
     def entry_ordered(self, life: Life, record: Record, partition: Partition) -> list[Finding]:
         """A mutation reached the log that counts: is all there that its client knew before?"""
         session = self.session(life.client)
+        if len(session.writes) > 1:
+            self.monotonic_writes.judge()
+        if session.horizon:
+            self.writes_follow_reads.judge()
         findings = []
         if session.lost:
             findings += self._judge_lost(session, life, partition)

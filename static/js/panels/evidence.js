@@ -123,7 +123,6 @@ class Evidence {
 function sentence({ held, says }, findings) {
   if (held === null) return says || "Not judged yet.";
   const start = says === "" ? "" : `${says}${/[.!)]$/.test(says) ? "" : "."} `;
-  if (held) return `${start}Nothing in this run speaks against it.`;
   return findings !== null && findings.length > 1 ? `${start}${findings.length} findings; choose one to see it on the diagram.` : start.trim();
 }
 
