@@ -104,7 +104,7 @@ const page = {
   say,
   offers: () => true,
   open(what) {
-    if (what === "palette") need(import("./panels/palette.js"), (module) => module.openPalette(page));
+    if (what === "palette") openPalette();
     else if (what === "help") need(import("./panels/help.js"), (module) => module.openHelp(page, KEYS, keysAreOn));
     else if (what === "ledger") need(import("./panels/ledger.js"), (module) => module.toggleLedger(page));
     else need(import("./panels/table.js"), (module) => module.toggleTable(page));
@@ -231,6 +231,20 @@ store.subscribe(() => {
   refresh();
 });
 
+/** The palette takes up what was typed while it was on its way. */
+function openPalette() {
+  let typed = "";
+  const keep = (/** @type {KeyboardEvent} */ event) => {
+    if (event.key.length !== 1 || event.ctrlKey || event.metaKey || event.altKey) return;
+    typed += event.key;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  };
+  addEventListener("keydown", keep, { capture: true });
+  const module = import("./panels/palette.js").finally(() => removeEventListener("keydown", keep, { capture: true }));
+  need(module, ({ openPalette: open }) => open(page, typed));
+}
+
 /** Brings every panel up to date and the diagram at the next paint. */
 function refresh() {
   if (page.selected !== null && store.state && !store.state.nodes[page.selected]) page.selected = null;
@@ -342,15 +356,20 @@ document.addEventListener("keydown", (event) => {
 const prefersDark = matchMedia("(prefers-color-scheme: dark)");
 const isDark = () => (document.documentElement.dataset.theme ?? (prefersDark.matches ? "dark" : "light")) === "dark";
 const showTheme = () => byId("switch-theme").setAttribute("aria-pressed", String(isDark()));
+/** Pictures painted in the old colours are painted anew, wherever in the run one stands. */
+const retheme = () => {
+  showTheme();
+  refresh();
+};
 
 byId("switch-theme").addEventListener("click", () => {
   const theme = isDark() ? "light" : "dark";
   document.documentElement.dataset.theme = theme;
   // A cookie, so that the next page is painted right from the start.
   document.cookie = `theme=${theme}; path=/; max-age=31536000; samesite=strict`;
-  showTheme();
+  retheme();
 });
-prefersDark.addEventListener("change", showTheme);
+prefersDark.addEventListener("change", retheme);
 showTheme();
 document.getElementById("open-help")?.addEventListener("click", () => page.open("help"));
 document.getElementById("open-palette")?.addEventListener("click", () => page.open("palette"));

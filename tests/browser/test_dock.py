@@ -291,6 +291,28 @@ def test_what_is_chosen_in_one_is_lit_in_all(lost: Visitor) -> None:
     expect(page.locator(".event.lit")).to_have_count(0)
 
 
+def test_a_dock_that_closes_puts_the_light_out(lost: Visitor) -> None:
+    """Nothing stays dim without a row that says why."""
+    lost.dock("Operations")
+    row = write_of_3(lost)
+    row.click()
+    expect(lost.cell("B", "x=1")).to_have_css("opacity", "0.28")
+    lost.page.keyboard.press("Escape")
+    expect(lost.page.locator("#dock")).to_be_hidden()
+    expect(lost.cell("B", "x=1")).to_have_css("opacity", "1")
+
+
+def test_the_logs_open_at_their_end(quiet: Visitor) -> None:
+    """In a long run the newest entries are what one looks for."""
+    quiet.say(*(f"write x {number}" for number in range(1, 26)))
+    quiet.play()
+    expect(quiet.cell("A", "x=25")).to_be_visible()
+    quiet.hold()
+    quiet.dock("Logs")
+    last = quiet.page.locator(".log-grid .log-cell").filter(has_text="x=25").first
+    expect(last).to_be_in_viewport()
+
+
 def test_the_tables_agree_with_the_state(lost: Visitor) -> None:
     """Every operation with its outcome and verdict; every log with its entries, terms and marks."""
     page = lost.page

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import MakeContext
 from tests.browser.visitor import QUICKLY, Visitor
@@ -106,6 +106,25 @@ def test_bad_command_is_explained_and_changes_nothing(quiet: Visitor) -> None:
     expect(quiet.page.locator("#count")).to_have_text(count)
     field.press("Enter")
     expect(quiet.node("A")).to_contain_text("dead")
+
+
+def test_the_palette_takes_what_is_typed_before_it_is_there(page: Page) -> None:
+    """On a slow line the first Ctrl K fetches it; nothing typed meanwhile is lost or taken for a key."""
+
+    def late(route: Route) -> None:
+        page.wait_for_timeout(1_500)
+        route.continue_()
+
+    page.route("**/palette.js", late)
+    visitor = Visitor(page)
+    page.goto("/play", wait_until="commit")
+    expect(page.locator("body[data-connection=open]")).to_be_attached()
+    page.keyboard.press("Control+k")
+    page.keyboard.type("kill B")
+    expect(page.get_by_role("combobox", name="Command")).to_have_value("kill B")
+    page.keyboard.press("Enter")
+    visitor.wait()
+    expect(page.locator(".node.dead")).to_have_count(1)
 
 
 def test_the_palette_completes(quiet: Visitor) -> None:

@@ -293,9 +293,10 @@ function regionsOf(state, layout) {
     const newest = regions[regions.length - 1];
     if (newest && newest.group === group && before !== "" && layout.nodes[before].row === row) newest.width = x + layout.columnWidth / 2 - 4 - newest.x;
     else {
-      const voters = (groups[group] ?? []).filter((member) => state.nodes[member]?.voter).length;
+      const voters = (groups[group] ?? []).filter((member) => state.nodes[member]?.voter);
+      const isAlive = voters.filter((member) => state.nodes[member].state === "up").length >= needed;
       const others = (groups[group] ?? []).filter((member) => !state.nodes[member]).map((member) => `client ${member}`);
-      const words = [`side ${sides.indexOf(group) + 1}`, voters >= needed ? "majority" : "no majority", ...others];
+      const words = [`side ${sides.indexOf(group) + 1}`, voters.length < needed ? "no majority" : isAlive ? "majority" : "majority, too few up", ...others];
       regions.push({
         key: node, group, name: words.join(" · "), align: 0, x: x - layout.columnWidth / 2 + 4, y: y - layout.radius - SIDE_NAME_HEIGHT,
         width: layout.columnWidth - 8, height: layout.sideHeight,

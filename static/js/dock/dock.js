@@ -87,6 +87,8 @@ export class Dock {
     this.host.hidden = true;
     this.body.replaceChildren();
     this.#markTabs();
+    // What was chosen here has no row any more that would tell why the rest is dim.
+    if (this.page.highlighted !== null) this.page.highlight(null);
     if (hadFocus) tab?.focus({ preventScroll: true });
   }
 

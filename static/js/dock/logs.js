@@ -27,7 +27,7 @@ export class LogsTab {
   #first = 1;
   #last = 0;
   /** Of the scrolled frame: asked for when it changes, because asking makes the browser lay the page out. */
-  #sight = { left: 0, width: 0, names: 196 };
+  #sight = { left: 0, width: 0, names: 240 };
   /** The cell that Tab goes to. */
   #active = "";
 
@@ -46,7 +46,7 @@ export class LogsTab {
     this.element = make("div", { className: "dock-tab logs" }, this.frameElement, make("div", { className: "log-foot" }, legend(), this.says));
     const look = () => {
       const { scrollLeft, clientWidth } = this.frameElement;
-      this.#sight = { left: scrollLeft, width: clientWidth, names: parseFloat(getComputedStyle(this.table).getPropertyValue("--names")) || 196 };
+      this.#sight = { left: scrollLeft, width: clientWidth, names: parseFloat(getComputedStyle(this.table).getPropertyValue("--names")) || 240 };
       redraw();
     };
     this.frameElement.addEventListener("scroll", look, { passive: true });
@@ -66,7 +66,8 @@ export class LogsTab {
     if (drawn === this.#drawn && this.#state !== null && state.nodes === this.#state.nodes && state.operations === this.#state.operations) return;
     this.#drawn = drawn;
     this.#state = state;
-    const wasAtEnd = sight.left + sight.width >= sight.names + (this.#last - this.#first + 1) * PITCH;
+    // Whoever opens it sees the newest entries.
+    const wasAtEnd = this.#last === 0 || sight.left + sight.width >= sight.names + (this.#last - this.#first + 1) * PITCH;
     const { last } = this.#measure(state);
     const hasGrown = last !== this.#last;
     this.#last = last;

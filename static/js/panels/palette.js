@@ -8,15 +8,15 @@ const ASK_AFTER_MS = 60;
 /** @type {string[]} what was sent, newest last */
 const history = [];
 
-/** @param {Page} page */
-export function openPalette(page) {
+/** @param {Page} page @param {string} [typed] what the line begins with */
+export function openPalette(page, typed = "") {
   document.querySelector("dialog.palette")?.remove();
   const dialog = document.createElement("dialog");
   dialog.className = "palette";
   dialog.setAttribute("aria-label", "Type a command");
   const form = document.createElement("form");
   const input = document.createElement("input");
-  Object.assign(input, { type: "text", placeholder: "write x 1", spellcheck: false, autocomplete: "off" });
+  Object.assign(input, { type: "text", placeholder: "write x 1", spellcheck: false, autocomplete: "off", value: typed });
   input.setAttribute("aria-label", "Command");
   input.setAttribute("role", "combobox");
   input.setAttribute("aria-controls", "palette-list");

@@ -18,6 +18,7 @@ const NOTABLE = ["election", "crash", "loss", "stale", "violation"];
 const PAINTED = [["ok", "--ok"], ["stale", "--bad"], ["election", "--candidate"], ["crash", "--ink"], ["violation", "--bad"], ["loss", "--bad"]];
 /** Stretches of leadership that are drawn. */
 const BANDS_MAX = 400;
+const prefersDark = matchMedia("(prefers-color-scheme: dark)");
 /** Colours for terms, in turn. */
 const TERM_COLOURS = 6;
 
@@ -135,7 +136,7 @@ export class Timeline {
     const { store } = this.page;
     const canvas = /** @type {HTMLCanvasElement} */ (byId("scrub-picture"));
     const { clientWidth: width, clientHeight: height } = canvas;
-    const drawn = [width, height, store.sequence, store.steps.length, Math.round((shownUs / store.nowUs) * width), Math.round(store.nowUs / 1e5), document.documentElement.dataset.theme].join();
+    const drawn = [width, height, store.sequence, store.steps.length, Math.round((shownUs / store.nowUs) * width), Math.round(store.nowUs / 1e5), document.documentElement.dataset.theme, prefersDark.matches].join();
     if (drawn === this.#drawn || width === 0) return;
     this.#drawn = drawn;
     this.#foldBands();
