@@ -95,6 +95,28 @@ def test_read_is_answered_from_one_nodes_own_store() -> None:
     assert story.of("read.answered")[0].precise == "C has applied its log up to 1; the value is from entry 1."
 
 
+def test_a_read_that_is_held_back_says_what_it_waits_for() -> None:
+    """Told once, however often the node looks again: session token, bound, proof."""
+    away = ("cut A C", "write x 1", 3, "read x from A", 2, "read x from C", 4)
+    story = Story(session="monotonic-reads", failover="manual").play(*away)
+    held_back = "C holds the read of x back: client 1 has seen entry 1, and C has applied 0."
+    assert story.sentences.count(held_back) == 1
+    assert (
+        story.of("read.deferred")[0].precise
+        == "C has applied its log up to 0; the token of the session is 1."
+    )
+    story = Story(session="bounded-staleness", failover="manual").play("cut A C", 20, "read x from C", 4)
+    assert any(
+        text.startswith("C holds the read of x back: nothing that reached it") for text in story.sentences
+    )
+    story = Story(leader_reads="read-index").play("write x 1", 3, "read x", 4)
+    assert "Before A answers the read of x, a majority must confirm that it still leads." in story.sentences
+    assert story.of("read.deferred")[0].precise == (
+        "A has applied its log up to 1; its answer must show entry 1 at least."
+    )
+    assert Story().play("write x 1", 3, "read x from C", 2, "read x", 2).of("read.deferred") == []
+
+
 def test_refusal_sends_the_client_to_the_leader() -> None:
     """Refused and redirected, then accepted."""
     story = Story().play("write x 1 to B", 2)

@@ -153,6 +153,7 @@ TELLERS: dict[type[Event], Callable[[Any], str | None]] = {
     events.RequestRefused: lambda e: f"{e.node} refuses operation {e.operation}: {e.reason}",
     events.RequestDeduplicated: lambda e: f"{e.node} has operation {e.operation} already, at {e.index}",
     events.WriteAcknowledged: lambda e: f"{e.node} acknowledges {e.index}, held by {' '.join(e.held_by)}",
+    events.ReadDeferred: lambda e: f"{e.node} holds the read of {e.key} back: {e.reason} {e.awaited_index}",
     events.ReadAnswered: lambda e: f"{e.node} answers {e.key}={e.value}",
     events.OperationEnded: _ended,
 }

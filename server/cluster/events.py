@@ -543,6 +543,24 @@ class WriteAcknowledged(Event):
 
 
 @dataclass(slots=True)
+class ReadDeferred(Event):
+    """A node holds a read back for now. `reason`: `session` (the client has seen what this node has not
+    applied), `staleness` (nothing vouches for a state as fresh as the session asks), `proof` (a majority
+    must confirm first that this leader still leads), `apply` (it must first apply what it holds)."""
+
+    name = "read.deferred"
+    node: NodeId
+    partition: int
+    operation: int
+    key: str
+    reason: str
+    awaited_index: int
+    """How far it must have applied its log before it answers; 0 when that is not what is missing."""
+    applied_index: int
+    """How far it has."""
+
+
+@dataclass(slots=True)
 class ReadAnswered(Event):
     """A node answered a read from its own store."""
 

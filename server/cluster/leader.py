@@ -162,9 +162,12 @@ class Leader(Role):
             self._send_round()
         index = max(self._first_readable_index(), self.readable_index() if needs_proof else 0)
         awaited_round = self.replica.round if needs_proof else 0
-        self.waiting_reads.append(WaitingRead(source, request, index, awaited_round))
+        read = WaitingRead(source, request, index, awaited_round)
+        self.waiting_reads.append(read)
         del self.waiting_reads[: -LIMITS.reads_waiting_max]
         self._answer_reads()
+        if self.waiting_reads and self.waiting_reads[-1] is read:
+            self.replica.defer_read(request, "proof" if awaited_round else "apply", index)
 
     def _may_answer_unproven(self) -> bool:
         """Whether a read needs no fresh proof that this replica still leads."""

@@ -22,6 +22,7 @@ from server.cluster.events import (
     LogFlushed,
     LogTruncated,
     ReadAnswered,
+    ReadDeferred,
     RequestRefused,
     StoreRebuilt,
     TermAdvanced,
@@ -433,10 +434,13 @@ class Replica:
             return self.commit_index
         return self.log.flushed_index
 
-    def answer_read(self, source: Address, request: ClientRequest) -> None:
+    def answer_read(self, source: Address, request: ClientRequest, is_first_try: bool = True) -> None:
         """Answer from this replica's own store, however old that is, once it shows what the session
         has seen and is as fresh as the session asks."""
-        if request.token > self.applied_index or not self._is_fresh_enough(request):
+        is_behind = request.token > self.applied_index
+        if is_behind or not self._is_fresh_enough(request):
+            if is_first_try:
+                self.defer_read(request, *(("session", request.token) if is_behind else ("staleness", 0)))
             self._waiting_reads.append((source, request))
             del self._waiting_reads[: -LIMITS.reads_waiting_max]
             return
@@ -466,7 +470,16 @@ class Replica:
         if self._waiting_reads:
             waiting, self._waiting_reads = self._waiting_reads, []
             for source, request in waiting:
-                self.answer_read(source, request)
+                self.answer_read(source, request, is_first_try=False)
+
+    def defer_read(self, request: ClientRequest, reason: str, awaited_index: int) -> None:
+        """Put on record that a read has to wait, and for what."""
+        self.machine.record(
+            ReadDeferred(
+                self.machine.name, self.partition, request.operation, request.key, reason,
+                awaited_index, self.applied_index,
+            )
+        )  # fmt: skip
 
     def refuse(self, source: Address, request: ClientRequest, reason: str, leader: NodeId | None) -> None:
         """Tell a client that this request was certainly not accepted here, and where to try."""

@@ -220,6 +220,7 @@ _FOLDS: dict[type[Event], Any] = {
     events.OperationStarted: _Course.on_own,
     events.OperationRetried: _Course.on_own,
     events.OperationEnded: _Course.on_own,
+    events.ReadDeferred: _Course.on_own,
     events.ReadAnswered: _Course.on_own,
     events.RequestRefused: _Course.on_own,
     events.RequestDeduplicated: _Course.on_own,

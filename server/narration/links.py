@@ -26,6 +26,12 @@ from server.narration.words import (
 _Sentence = Callable[[Any], str]
 
 
+_HELD_BACK = {
+    "session": "its client had seen more than this node had applied",
+    "staleness": "nothing vouched for a state as fresh as the session asks",
+    "proof": "a majority had to confirm first that it leads",
+    "apply": "it had to apply its log first",
+}
 _CARRIED: dict[str, _Sentence] = {
     "append": lambda message: f"{counted(len(message.entries), 'entry')} to copy",
     "heartbeat": lambda message: "a heartbeat",
@@ -146,6 +152,9 @@ _SENTENCES: dict[type[Event], _Sentence] = {
     ),
     events.WriteAcknowledged: lambda event: (
         f"{event.node} answered OK for entry {event.index}, which {listed(event.held_by)} held."
+    ),
+    events.ReadDeferred: lambda event: (
+        f"{event.node} held the read of {event.key} back: {_HELD_BACK[event.reason]}."
     ),
     events.ReadAnswered: lambda event: f"{event.node} answered the read of {event.key} from its own store.",
     events.OperationEnded: lambda event: f"Operation {event.operation} ended: {event.outcome}.",

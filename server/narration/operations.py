@@ -87,6 +87,35 @@ def _acknowledged(memory: Memory, event: events.WriteAcknowledged) -> Telling | 
     return good(f"{event.node} answers OK to {operation.what}: {listed(event.held_by)} hold it.", precise)
 
 
+def _deferred(memory: Memory, event: events.ReadDeferred) -> Telling | None:
+    operation = memory.operations.get(event.operation)
+    if operation is None or operation.is_quiet:
+        return None
+    node, index = event.node, event.awaited_index
+    precise = f"{node} has applied its log up to {event.applied_index}"
+    if event.reason == "proof":
+        return info(
+            f"Before {node} answers the read of {event.key}, a majority must confirm that it still leads.",
+            f"{precise}; its answer must show entry {index} at least.",
+        )
+    if event.reason == "session":
+        return info(
+            f"{node} holds the read of {event.key} back: client {operation.client} has seen entry {index}, "
+            f"and {node} has applied {event.applied_index}.",
+            f"{precise}; the token of the session is {index}.",
+        )
+    if event.reason == "staleness":
+        return info(
+            f"{node} holds the read of {event.key} back: nothing that reached it vouches for a state as "
+            "fresh as the session asks.",
+            f"{precise}; it waits for word of a leader that a majority has confirmed.",
+        )
+    return info(
+        f"{node} applies its log up to entry {index} before it answers the read of {event.key}.",
+        precise + ".",
+    )
+
+
 def _read(memory: Memory, event: events.ReadAnswered) -> Telling | None:
     if memory.is_quiet(event.operation):
         return None
@@ -140,6 +169,7 @@ TELLERS: dict[type[Event], Teller] = {
     events.RequestRefused: _refused,
     events.RequestDeduplicated: _deduplicated,
     events.WriteAcknowledged: _acknowledged,
+    events.ReadDeferred: _deferred,
     events.ReadAnswered: _read,
     events.OperationEnded: _ended,
 }
