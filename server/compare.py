@@ -163,6 +163,11 @@ class Lanes:
         return []
 
     @property
+    def memory(self) -> dict[str, Any]:
+        """A comparison is part of no lesson."""
+        return {}
+
+    @property
     def lesson(self) -> dict[str, Any] | None:
         """A comparison is part of no lesson."""
         return None

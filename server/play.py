@@ -92,6 +92,11 @@ class Play:
         return self.run.picture.state
 
     @property
+    def memory(self) -> dict[str, Any]:
+        """What the learner has done, when the run is part of a lesson; else empty."""
+        return {}
+
+    @property
     def lesson(self) -> dict[str, Any] | None:
         """The learner's progress, when the run is part of a lesson."""
         return None

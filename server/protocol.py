@@ -109,7 +109,18 @@ class LessonRequest(Request):
     """What a learner does in a lesson."""
 
     action: Literal[
-        "open", "next", "answer", "run", "hint", "show", "refute", "sentence", "restore", "explore", "leave"
+        "open",
+        "next",
+        "answer",
+        "run",
+        "hint",
+        "show",
+        "refute",
+        "sentence",
+        "restore",
+        "explore",
+        "again",
+        "leave",
     ]
     lesson: Identifier | None = None
     step: Identifier | None = None

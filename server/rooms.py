@@ -7,9 +7,10 @@ back to its connection. The wall clock is handed in, so that tests play days in 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
+from dataclasses import replace
 from threading import RLock
 from typing import Any
 
@@ -32,9 +33,11 @@ log = logging.getLogger(__name__)
 
 StartRun = Callable[[Start], RunView]
 """Makes the run that a `Start` describes; raises `CommandRefused` when there is no such run."""
-PlanLesson = Callable[[LessonRequest, RunView], Plan]
+PlanLesson = Callable[[LessonRequest, RunView, Mapping[str, dict[str, Any]]], Plan]
 """What a learner's message means for his room; raises `CommandRefused` when it does not fit."""
 
+LESSONS_KEPT_MAX = 30
+"""Lessons of which a room remembers what was done, besides the one that it is in."""
 SWEEP_SECONDS = 60.0
 """How often rooms that nobody watches or touches are looked at."""
 UNTOUCHED = "Time stands still: nobody has done anything here for a while. Press Play to go on."
@@ -47,6 +50,17 @@ REST_SECONDS = 0.005
 def rest_seconds(began_at: float, wall: float) -> float:
     """How long to rest now, after a tick that began then. A clock that was set back adds nothing."""
     return min(TICK_SECONDS, max(REST_SECONDS, TICK_SECONDS - (wall - began_at)))
+
+
+def _kept(old: Room, start: Start) -> dict[str, dict[str, Any]]:
+    """What was done in other lessons than the one that begins now; the last one left stands last."""
+    kept = dict(old.start.kept)
+    if old.start.lesson is not None and old.run.memory:
+        kept.pop(old.start.lesson, None)
+        kept[old.start.lesson] = old.run.memory
+    if start.lesson is not None:
+        kept.pop(start.lesson, None)
+    return dict(list(kept.items())[-LESSONS_KEPT_MAX:])
 
 
 class Rooms:
@@ -234,7 +248,7 @@ class Rooms:
                 if request.action == "open" and request.lesson == room.start.lesson:
                     return []  # It comes back to where its learner was.
                 room.check_ready()
-            plan = self._plan_lesson(request, room.run)
+            plan = self._plan_lesson(request, room.run, room.start.kept)
             if plan.leaves or plan.start is not None:
                 room = self._begin(room, plan.start or self.first_start)
             if plan.speed is not None:
@@ -246,6 +260,7 @@ class Rooms:
     def _begin(self, old: Room, start: Start) -> Room:
         """A new run in the place of an old one."""
         wall = self._clock()
+        start = replace(start, kept=_kept(old, start))
         room = Room(old.key, start, self._start_run(start), self.limits, wall=wall, seen_at=wall)
         room.number = self._take_number()
         room.speed, room.skips_idle = old.speed, old.skips_idle

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -84,15 +84,25 @@ def start_lesson(start: Start, name: str) -> LessonPlay:
     return LessonPlay(start, lesson, step, library())
 
 
-def plan_lesson(request: LessonRequest, run: RunView) -> Plan:
+def plan_lesson(request: LessonRequest, run: RunView, kept: Mapping[str, dict[str, Any]]) -> Plan:
     """What a learner's message means for his room. Raises `CommandRefused` when it does not fit."""
-    return plan(library(), request, run)
+    return plan(library(), request, run, kept)
 
 
 def list_scenarios() -> list[dict[str, Any]]:
     """What the page offers to start from."""
     return [
-        {"id": name, "title": scenario.title, "about": scenario.about}
+        {
+            "id": name,
+            "title": scenario.title,
+            "about": scenario.about,
+            "expects": sum(isinstance(line.action, language.Expect) for line in scenario.script),
+            "off": [
+                row.name
+                for row in SETTINGS.values()
+                if row.defends and scenario.settings.get(row.name) is False
+            ],
+        }
         for name, scenario in scenarios().items()
     ]
 

@@ -77,6 +77,8 @@ class Start:
     """… where it is not the step itself: an experiment of its own, what refutes an answer, a sentence …"""
     memory: dict[str, Any] = field(default_factory=dict)
     """… and what the learner has done in it so far."""
+    kept: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The same of other lessons that the visitor was in before, by lesson, the last one left last."""
     lanes: list[dict[str, str | int | bool]] = field(default_factory=list)
     """For a comparison: the settings of each run, on top of `settings`."""
     file: str | None = None

@@ -131,6 +131,62 @@ def test_a_restored_scene_forgets_no_answer(house: House) -> None:
     assert shown(house)["step"] == "bet"
 
 
+@pytest.fixture
+def two(small: Library, tmp_path: Path) -> Path:
+    """A second lesson beside the small one; the file of the small one."""
+    other = SMALL.replace("id: small", "id: other")
+    (tmp_path / "lessons" / "02-other.md").write_text(other, encoding="utf-8")
+    small.refresh()
+    return tmp_path / "lessons" / "01-small.md"
+
+
+def test_a_lesson_that_was_left_is_come_back_to(house: House, two: Path) -> None:
+    """From another lesson and from the playground: its answers are there."""
+    bet(house)
+    say(house, "open", lesson="other")
+    assert shown(house)["questions"]["bet"]["answer"] is None
+    say(house, "open", lesson="small")
+    assert shown(house)["questions"]["bet"]["answer"] == "both"
+    say(house, "leave")
+    say(house, "open", lesson="small", step="bet")
+    assert shown(house)["questions"]["bet"]["result"]["right"] is False
+
+
+def test_a_lesson_that_was_left_outlives_the_server(small: Library, two: Path) -> None:
+    """What was done in it is stored with the room that is now in another lesson."""
+    store = Store(None)
+    first = house_on(store)
+    first.open()
+    bet(first)
+    say(first, "open", lesson="other")
+    second = house_on(store)
+    second.open()
+    second.pass_time(1)
+    say(second, "open", lesson="small")
+    assert shown(second)["questions"]["bet"]["answer"] == "both"
+
+
+def test_a_lesson_whose_file_changed_meanwhile_begins_anew(house: House, small: Library, two: Path) -> None:
+    """The answers were given to other questions."""
+    bet(house)
+    say(house, "open", lesson="other")
+    two.write_text(two.read_text(encoding="utf-8").replace("rev: 1", "rev: 2"), encoding="utf-8")
+    small.refresh()
+    say(house, "open", lesson="small")
+    assert shown(house)["questions"]["bet"]["answer"] is None
+
+
+def test_a_lesson_can_be_begun_again(house: House) -> None:
+    """At its first step, with nothing answered, measured or done; and nothing of it comes back later."""
+    bet(house)
+    say(house, "again")
+    assert (shown(house)["step"], shown(house)["done"]) == ("look", [])
+    assert shown(house)["questions"]["bet"]["answer"] is None
+    say(house, "leave")
+    say(house, "open", lesson="small")
+    assert shown(house)["done"] == []
+
+
 GOES_ON = """
 ## more: More of it
 

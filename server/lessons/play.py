@@ -66,6 +66,12 @@ class LessonPlay(Play):
         return self.session.document()
 
     @property
+    def memory(self) -> dict[str, Any]:
+        """What the learner has done in this lesson, and in which state of its file; empty when nothing."""
+        memory = self.session.memory.as_json()
+        return {**memory, "revision": self.session.lesson.revision} if any(memory.values()) else {}
+
+    @property
     def script(self) -> ScriptFrame | None:
         """A lesson shows what is played in its own place."""
         return None

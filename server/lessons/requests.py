@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,10 +32,10 @@ class Plan:
     """Whether the room goes back to what a newcomer finds."""
 
 
-def plan(library: Library, request: LessonRequest, run: object) -> Plan:
-    """What a message asks for, checked. Raises `CommandRefused`."""
+def plan(library: Library, request: LessonRequest, run: object, kept: Mapping[str, dict[str, Any]]) -> Plan:
+    """What a message asks for, checked; `kept` is what was done in other lessons. Raises `CommandRefused`."""
     if request.action == "open":
-        return _open(library, request, run if isinstance(run, LessonPlay) else None)
+        return _open(library, request, run if isinstance(run, LessonPlay) else None, kept)
     if not isinstance(run, LessonPlay):
         raise CommandRefused("This room is in no lesson: open one first.")
     match request.action:
@@ -48,6 +49,9 @@ def plan(library: Library, request: LessonRequest, run: object) -> Plan:
             return Plan(line=f"{LESSON_LINE}explore")
         case "restore":
             return _fresh(run, run.session.step)
+        case "again":
+            lesson, first = run.session.lesson, run.session.lesson.steps[0]
+            return Plan(start_of(lesson, first, {}), speed=_first_speed(lesson, first, run))
         case "show":
             return _show(run)
         case "run":
@@ -77,7 +81,9 @@ def _fresh(run: LessonPlay, step: Step, place: str | None = None, line: str | No
     return Plan(start_of(lesson, step, memory, place), line, speed)
 
 
-def _open(library: Library, request: LessonRequest, run: LessonPlay | None) -> Plan:
+def _open(
+    library: Library, request: LessonRequest, run: LessonPlay | None, kept: Mapping[str, dict[str, Any]]
+) -> Plan:
     lesson = library.find(_needed(request.lesson, "lesson"), request.language)
     present = run.session if run is not None and run.session.lesson.id == lesson.id else None
     if request.step is None:
@@ -95,8 +101,14 @@ def _open(library: Library, request: LessonRequest, run: LessonPlay | None) -> P
             return Plan()
         if is_same and run.can_go_on(step) and present.act is None and run.has_happened():
             return Plan(line=f"{LESSON_LINE}step {step.id}", speed=_speed(step))
-    memory = present.memory.as_json() if present is not None else {}
+    memory = present.memory.as_json() if present is not None else _remembered(lesson, kept)
     return Plan(start_of(lesson, step, memory), speed=_first_speed(lesson, step, run))
+
+
+def _remembered(lesson: Lesson, kept: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """What was done in this lesson when it was last left; nothing when its file has changed since."""
+    memory = kept.get(lesson.id, {})
+    return memory if memory.get("revision") == lesson.revision else {}
 
 
 def _speed(step: Step) -> float | None:

@@ -307,7 +307,7 @@ interface LessonState {
 }
 
 interface LessonRequest {
-  action: "open" | "next" | "answer" | "run" | "hint" | "show" | "refute" | "sentence" | "restore" | "explore" | "leave";
+  action: "open" | "next" | "answer" | "run" | "hint" | "show" | "refute" | "sentence" | "restore" | "explore" | "again" | "leave";
   lesson?: string;
   step?: string;
   question?: string;
@@ -518,6 +518,16 @@ interface Page {
 }
 
 /** A few words to do something with: a menu's line or a panel's button. */
+interface Scenario {
+  id: string;
+  title: string;
+  about: string;
+  /** How often its script checks that it went as told. */
+  expects: number;
+  /** The safety switches that are off in it. */
+  off: string[];
+}
+
 interface Action {
   label: string;
   /** What it sends. */

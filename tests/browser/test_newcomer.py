@@ -131,6 +131,54 @@ def test_on_a_phone_what_is_done_and_what_happens_share_the_screen(make_context:
         assert box["y"] + box["height"] <= scrub["y"], place
 
 
+def test_a_write_can_be_handed_to_a_named_node(quiet: Visitor) -> None:
+    """The button says so; a follower sends the client on."""
+    page = quiet.page
+    page.locator("#operations summary").click()
+    page.get_by_label("writes go to").select_option("B")
+    page.get_by_role("button", name="Write to B", exact=True).click()
+    quiet.play()
+    expect(page.locator(".node.leader")).to_have_count(1)
+    expect(quiet.cell("B", "x=2")).to_be_visible()
+    page.get_by_label("writes go to").select_option("")
+    expect(page.get_by_role("button", name="Write", exact=True)).to_be_visible()
+    assert quiet.state()["operations"]["1"]["attempts"] == 2
+
+
+def test_a_client_can_be_isolated_with_its_leader(quiet: Visitor) -> None:
+    """The two reach each other and nobody else: what split-brain begins with."""
+    page = quiet.page
+    page.locator(".client").first.click()
+    page.get_by_role("menuitem", name="Isolate with A").click()
+    expect(page.locator(".side-name, .region")).not_to_have_count(0)
+    assert quiet.state()["groups"] == [["A", "1"], ["B", "C", "2"]]
+
+
+def test_a_switch_leads_to_a_run_without_it(visitor: Visitor) -> None:
+    """The scenario that shows what the rule defends against."""
+    page = visitor.page
+    page.get_by_role("heading", name="Safety switches").click()
+    fencing = page.locator(".switch", has_text="Fencing")
+    fencing.get_by_role("button", name="Watch a run without it").click()
+    expect(page.locator("#script-title")).to_have_text("Without fencing two leaders overwrite each other")
+    expect(page.locator("#modified")).to_contain_text("fencing")
+
+
+def test_a_tree_of_branches_is_not_dropped_by_one_click(quiet: Visitor) -> None:
+    """Reset asks on the button itself; a run without branches is soon made again."""
+    page = quiet.page
+    quiet.write("x", "1")
+    quiet.press("Step back")
+    quiet.press("Branch from here")
+    expect(page.locator(".branches")).to_be_visible()
+    quiet.press("Reset")
+    asked = page.get_by_role("button", name="Drop all branches?")
+    expect(asked).to_be_visible()
+    expect(page.locator(".branches")).to_be_visible()
+    asked.click()
+    expect(page.locator(".branches")).to_be_hidden()
+
+
 def test_the_palette_knows_the_run(quiet: Visitor) -> None:
     """It offers the nodes that are there, guesses what was meant, and tells a fault once."""
     field = quiet.palette()

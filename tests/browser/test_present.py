@@ -114,6 +114,24 @@ def test_a_step_that_is_come_back_to_is_played_again(make_context: MakeContext) 
     expect(page.locator(".wall-title")).to_have_text("What can this client say about its write?")
 
 
+def test_who_rehearsed_begins_again(make_context: MakeContext) -> None:
+    """R asks, and R once more forgets every answer; before there is one it does nothing."""
+    page = on_the_wall(make_context)
+    again = page.locator(".wall-ways button").nth(1)
+    expect(again).to_be_hidden()
+    page.keyboard.press("3")
+    expect(page.locator('[data-question="bet"] input[value="some"]')).to_be_checked()
+    expect(again).to_be_visible()
+    expect(again).to_have_text("Begin again (R)")
+    page.keyboard.press("r")
+    expect(again).to_have_text("Forget all answers?")
+    page.keyboard.press("r")
+    expect(page.locator(".wall-crumb")).to_contain_text("1 of 5")
+    expect(page).to_have_url(re.compile(r"\?present&step=[\w-]+$"))
+    expect(page.get_by_role("radio", checked=True)).to_have_count(0)
+    expect(again).to_be_hidden()
+
+
 def test_a_long_caption_is_whole_on_the_wall(make_context: MakeContext) -> None:
     """Set smaller, it is not cut off; a short one is large again."""
     page = on_the_wall(make_context)

@@ -225,8 +225,8 @@ function drawClient(figure, id, state, layout) {
 
 /** A leader in whom a client believes wrongly. @param {ClusterState} state @param {string} id */
 function belief(state, id) {
-  const { knows } = state.clients[id];
-  return knows === null || knows === leaderOf(state) ? "" : `, still believes ${knows} leads`;
+  const { knows, last } = state.clients[id];
+  return last === null || knows === null || knows === leaderOf(state) ? "" : `, still believes ${knows} leads`;
 }
 
 /** Whose copy an answer waits for: `C (dead)`, `1 of B, C`; nothing once there are enough. @param {ClusterState} state @param {Operation} operation */

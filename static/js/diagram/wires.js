@@ -26,7 +26,7 @@ const ELECTION_KINDS = new Set(["vote-request", "vote"]);
 
 // --- links ---------------------------------------------------------------------------------------
 
-/** @typedef {{ key: string, source: string, target: string, curve: Curve, class: string, heads: "none" | "end" | "both", broken: boolean, isMarked: boolean, tag: string, name: string }} Link */
+/** @typedef {{ key: string, source: string, target: string, curve: Curve, class: string, heads: "none" | "end" | "both", broken: boolean, isMarked: boolean, tag: string, name: string, columns: number }} Link how many columns it spans, if it is between nodes, else 1 */
 /** @typedef {{ x: number, y: number, width: number, height: number, isClients: boolean }} Tag words on a link: where their middle is, and how large they are */
 
 export class Links {
@@ -85,9 +85,13 @@ function drawLink(figure, link) {
   set(figure.tag, { x: Math.round(tag.x), y: Math.round(tag.y + 4) });
 }
 
-/** Above the middle of an arc; beside a client's way, which runs down, on the left: its messages make way to the right. @param {Link} link @returns {Tag} */
-function tagOf({ curve, tag, broken, source }) {
-  const middle = pointOn(curve, 0.5);
+/**
+ * Above an arc: of a cut one in the middle, of another one between its end and the node before that, so that of
+ * several arcs from one leader each has its words where no other has. Beside a client's way, which runs down, on the
+ * left: its messages make way to the right. @param {Link} link @returns {Tag}
+ */
+function tagOf({ curve, tag, broken, source, columns }) {
+  const middle = pointOn(curve, broken || columns === 1 ? 0.5 : 1 - 0.42 / columns);
   const width = textWidth(tag, `600 11px ${SANS}`);
   const isClients = isClient(source);
   const x = isClients ? Math.max(width / 2 + 4, middle.x - width / 2 - (broken ? 14 : 6)) : middle.x;
@@ -126,6 +130,7 @@ function nodeLink(state, layout, a, b) {
     heads: election ? "both" : isQuiet ? "none" : "end",
     // Between the sides of a partition the wall says it all; marks on every link would hide it.
     broken: trouble.isCut, isMarked: trouble.isCut && !isWalled, tag: isWalled ? "" : trouble.tag,
+    columns: Math.max(1, Math.round(Math.abs(layout.nodes[a].x - layout.nodes[b].x) / layout.columnWidth)),
     name: `Link ${a} and ${b}${trouble.tag ? `, ${trouble.tag}` : ""}${election ? ", election" : ""}`,
   };
 }
@@ -187,7 +192,8 @@ function clientLinks(state, layout) {
   const links = [];
   for (const client in state.clients) {
     const { knows, last } = state.clients[client];
-    const operation = last === null ? undefined : state.operations[last];
+    if (last === null) continue; // Who has asked nothing yet has no way to anybody.
+    const operation = state.operations[last];
     const isPending = operation?.outcome === "pending";
     const node = isPending ? operation.target : knows;
     if (node === null || node === undefined || !layout.nodes[node] || !layout.clients[client]) continue;
@@ -197,7 +203,7 @@ function clientLinks(state, layout) {
     links.push({
       key: `${client}-${node}`, source: client, target: node, curve: clientCurve(layout, client, node),
       class: isPending ? (operation.kind === "read" ? "reading" : "writing") : "idle",
-      heads: "end", broken: trouble.isCut, isMarked: trouble.isCut, tag,
+      heads: "end", broken: trouble.isCut, isMarked: trouble.isCut, tag, columns: 1,
       name: `Link client ${client} and ${node}${tag ? `, ${tag}` : ""}`,
     });
   }

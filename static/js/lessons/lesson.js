@@ -3,7 +3,7 @@
  * The lesson beside the cluster. The server knows how far the learner has come and judges everything;
  * this panel shows that, and turns buttons into messages. All steps are in the page from the start.
  */
-import { Panel as Controls } from "../panels/controls.js";
+import { isSure, Panel as Controls } from "../panels/controls.js";
 import { learn, keyOf, stepRecord, update } from "./progress.js";
 import { make, Question, told, tongue, words } from "./questions.js";
 
@@ -12,7 +12,7 @@ const button = (/** @type {string} */ id) => /** @type {HTMLButtonElement} */ (d
 /** In somebody else's page no other page of ours may be gone to. */
 const isFramed = document.body.dataset.framed !== undefined;
 /** What lets time pass: whoever asks for it wants to see it happen. */
-const MOVING = ["open", "next", "run", "show", "refute", "sentence", "restore"];
+const MOVING = ["again", "open", "next", "run", "show", "refute", "sentence", "restore"];
 
 export class Panel {
   /** @type {LessonState | null} */
@@ -66,6 +66,7 @@ export class Panel {
     button("show-me").addEventListener("click", () => void this.act({ action: "show" }));
     button("restore").addEventListener("click", () => void this.act({ action: "restore" }));
     button("explore").addEventListener("click", () => void this.act({ action: "explore" }));
+    document.getElementById("again")?.addEventListener("click", () => void this.beginAgain(button("again")));
     button("back-home").addEventListener("click", () => void this.#goHome());
     for (const link of this.root.querySelectorAll("[data-to]")) {
       link.addEventListener("click", (event) => {
@@ -116,6 +117,14 @@ export class Panel {
     location.assign(next ? `/${folder}/${next}${addressOf("")}` : `/${folder}${this.language ? `?language=${this.language}` : ""}`);
   }
 
+  /** Forgets what was answered here and goes back to the first step; it asks first, on the button itself. @param {HTMLElement} press */
+  async beginAgain(press) {
+    if (!isSure(press, "Forget all answers?")) return;
+    if (!(await this.act({ action: "again" }))) return;
+    // Nothing of what the page showed before is true of a lesson that was never begun.
+    location.assign(addressOf("") || location.pathname);
+  }
+
   async back() {
     const before = this.steps[this.#place - 1];
     if (before) await this.open(before.dataset.step ?? "");
@@ -129,6 +138,12 @@ export class Panel {
   /** @returns {number} */
   get #place() {
     return this.steps.findIndex((step) => step.dataset.step === this.#step);
+  }
+
+  /** Whether nothing was answered or done in it yet. */
+  get isNew() {
+    const lesson = this.#drawn;
+    return lesson === null || (lesson.done.length === 0 && Object.values(lesson.questions).every(({ answer }) => answer === null));
   }
 
   /** Which step is shown, from 0, and the element with it. */
@@ -313,8 +328,10 @@ export class Panel {
     const place = here.querySelector(holder) ?? here.querySelector(`[data-echo="${id}"]`) ?? this.root.querySelector(holder);
     const isNew = list.parentElement !== place;
     if (isNew) place?.append(list);
-    const rows = playing.lines.map(({ text, done }, position) => {
-      const isNext = !done && (position === 0 || playing.lines[position - 1].done);
+    // What is only checked happens at no time of its own, and is written for authors.
+    const lines = playing.lines.filter(({ text }) => !text.startsWith("expect "));
+    const rows = lines.map(({ text, done }, position) => {
+      const isNext = !done && (position === 0 || lines[position - 1].done);
       return make("li", { className: done ? "done" : isNext ? "next" : "" }, make("span", {}, done ? "✓" : isNext ? "▸" : "·"), make("code", {}, text));
     });
     list.replaceChildren(...rows);
@@ -343,6 +360,8 @@ export class Panel {
     byId("finish").hidden = !isOver;
     button("explore").hidden = lesson.place === "explore";
     button("explore").disabled = lesson.playing !== null;
+    const again = document.getElementById("again");
+    if (again) again.hidden = this.isNew;
   }
 }
 

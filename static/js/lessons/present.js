@@ -31,13 +31,15 @@ export function present(panel) {
   const way = make("nav", { className: "wall-ways" });
   way.setAttribute("aria-label", "Projector view");
   const notes = make("button", { className: "button", type: "button" }, "Notes (N)");
+  const again = make("button", { className: "button", type: "button" }, "Begin again (R)");
   const leave = make("button", { className: "button", type: "button" }, "Leave (Esc)");
   const how = make("p", { className: "wall-how" }, "On: PageDown or a clicker · Back: PageUp · Blank: B");
-  way.append(how, notes, leave);
+  way.append(how, notes, again, leave);
   document.body.append(way);
   const remind = reminder(way);
   document.addEventListener("pointermove", remind);
   notes.addEventListener("click", () => openNotes(panel));
+  again.addEventListener("click", () => void panel.beginAgain(again));
   leave.addEventListener("click", () => location.assign(location.pathname));
   const show = () => {
     const { place, element } = panel.current;
@@ -46,6 +48,8 @@ export function present(panel) {
     for (const each of document.querySelectorAll(".ask")) each.classList.toggle("in-title", each === ask);
     const title = document.querySelector("#lesson-title")?.textContent ?? "";
     hush(panel);
+    // Who rehearsed would open on the answers.
+    again.hidden = panel.isNew;
     head.children[0].textContent = `${title} · ${place + 1} of ${panel.steps.length}`;
     head.children[1].replaceChildren(...[...(ask ?? element.querySelector("h2") ?? element).childNodes].map((node) => node.cloneNode(true)));
   };
@@ -53,7 +57,7 @@ export function present(panel) {
   const channel = new BroadcastChannel(CHANNEL);
   const turn = (/** @type {string} */ key) => key === "blank" ? toggleBlank(blank) : void beat(panel, key === "on" ? 1 : -1);
   channel.addEventListener("message", ({ data }) => turn(String(data)));
-  listen(turn, panel, { openNotes: () => openNotes(panel), leave: () => location.assign(location.pathname), lost: remind });
+  listen(turn, panel, { openNotes: () => openNotes(panel), again: () => again.hidden ? remind() : (remind(), void panel.beginAgain(again)), leave: () => location.assign(location.pathname), lost: remind });
   new MutationObserver(fitCaption).observe(byId("narration-text"), { childList: true, characterData: true, subtree: true });
   document.addEventListener("lesson:step", () => played.clear());
 }
@@ -94,8 +98,8 @@ function openNotes(panel) {
 /** @type {Record<string, string>} */
 const TURNS = { PageDown: "on", ArrowRight: "on", " ": "on", Enter: "on", PageUp: "back", ArrowLeft: "back", b: "blank", B: "blank", ".": "blank" };
 
-/** The clicker's keys come before those of the page. @param {(turn: string) => void} turn @param {Panel} panel @param {{ openNotes?: () => void, leave: () => void, lost?: () => void }} ways with what is told of a key that does nothing */
-function listen(turn, panel, { openNotes, leave, lost }) {
+/** The clicker's keys come before those of the page. @param {(turn: string) => void} turn @param {Panel} panel @param {{ openNotes?: () => void, again?: () => void, leave: () => void, lost?: () => void }} ways with what is told of a key that does nothing */
+function listen(turn, panel, { openNotes, again, leave, lost }) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const target = event.target instanceof Element ? event.target : document.body;
@@ -103,12 +107,14 @@ function listen(turn, panel, { openNotes, leave, lost }) {
     const isPress = (event.key === "Enter" || event.key === " ") && target.closest("button, a, summary, input, [role=button]");
     const known = TURNS[event.key] !== undefined && !isPress;
     const digit = /^[1-9]$/.test(event.key);
-    if (!known && !digit && event.key.toLowerCase() !== "n" && event.key !== "Escape") return lost?.();
+    const letter = event.key.toLowerCase();
+    if (!known && !digit && letter !== "n" && letter !== "r" && event.key !== "Escape") return lost?.();
     event.preventDefault();
     event.stopImmediatePropagation();
     if (known && !event.repeat) turn(TURNS[event.key]);
     else if (digit) choose(panel, Number(event.key));
     else if (event.key === "Escape") leave();
+    else if (letter === "r" && !event.repeat) again?.();
     else if (!event.repeat) openNotes?.();
   }, { capture: true });
 }

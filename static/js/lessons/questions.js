@@ -171,6 +171,7 @@ export class Question {
     }
     if (result.measured !== null && result.means) children.push(told(make("p", { className: "means" }), result.means));
     children.push(told(make("p"), result.says));
+    if (this.block === "quiz" && result.right === false && this.#state?.open) children.push(make("p", { className: "hint" }, "Choose another answer."));
     const chosen = typeof answer === "string" ? result.options[answer] : undefined;
     if (result.right === false && chosen?.show) {
       const why = make("button", { className: "button", type: "button" }, "Show me why");

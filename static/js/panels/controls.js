@@ -17,6 +17,23 @@ const CLOCKS = [50, 80, 100, 125];
 const LOADS = { gentle: 0.5, busy: 8 };
 /** More operations than this per second are a busy client's. */
 const GENTLE_MAX = 2;
+/** How long a button waits to be pressed once more. */
+const SURE_MS = 4000;
+
+/** Whether a button was pressed a second time: at first it asks. @param {HTMLElement} press @param {string} question */
+export function isSure(press, question) {
+  if (press.dataset.asked !== undefined) return true;
+  press.dataset.asked = press.textContent ?? "";
+  press.textContent = question;
+  setTimeout(() => {
+    press.textContent = press.dataset.asked ?? "";
+    delete press.dataset.asked;
+  }, SURE_MS);
+  return false;
+}
+
+/** A story checks more than once that it goes as told; a cluster to begin with at most makes sure that it is there. @param {Scenario} scenario */
+const isStory = ({ expects }) => expects > 1;
 /** What background traffic writes and reads, so that the visitor's own keys stay as they are. */
 const LOAD_KEY = "y";
 
@@ -44,13 +61,15 @@ export class Panel {
 
   #listenToOperations() {
     const key = () => field("key").value.trim();
+    const who = () => `by ${this.#client}${list("write-to").value === "" ? "" : ` to ${list("write-to").value}`}`;
     onSubmit("write-form", async () => {
       const value = field("value");
-      if (await this.page.send(`write ${key()} ${value.value.trim()} by ${this.#client}`) && /^\d{1,8}$/.test(value.value)) value.value = String(Number(value.value) + 1);
+      if (await this.page.send(`write ${key()} ${value.value.trim()} ${who()}`) && /^\d{1,8}$/.test(value.value)) value.value = String(Number(value.value) + 1);
     });
     onSubmit("read-form", () => void this.page.send(`read ${key()} by ${this.#client}`));
-    onSubmit("cas-form", () => void this.page.send(`cas ${key()} ${field("expected").value.trim()} ${field("replacement").value.trim()} by ${this.#client}`));
-    byId("delete").addEventListener("click", () => void this.page.send(`delete ${key()} by ${this.#client}`));
+    onSubmit("cas-form", () => void this.page.send(`cas ${key()} ${field("expected").value.trim()} ${field("replacement").value.trim()} ${who()}`));
+    byId("delete").addEventListener("click", () => void this.page.send(`delete ${key()} ${who()}`));
+    list("write-to").addEventListener("change", () => nameTarget());
     list("reads").addEventListener("change", () => void this.#try(`set reads ${list("reads").value}`));
     field("key").addEventListener("input", () => this.#nameKey());
     byId("clients").addEventListener("change", (event) => {
@@ -70,8 +89,10 @@ export class Panel {
     });
     const start = () => page.store.start;
     byId("end-script").addEventListener("click", () => void page.restart({}));
-    byId("reset").addEventListener("click", () => void page.restart(start().scenario ? { scenario: /** @type {string} */ (start().scenario) } : { seed: start().seed, settings: start().settings }));
-    byId("new-seed").addEventListener("click", () => void page.restart({ seed: start().seed + 1, settings: start().settings }));
+    // One run is soon made again; a tree of branches is not.
+    const mayGo = (/** @type {string} */ id) => page.store.branches.length < 2 || isSure(byId(id), "Drop all branches?");
+    byId("reset").addEventListener("click", () => mayGo("reset") && void page.restart(start().scenario ? { scenario: /** @type {string} */ (start().scenario) } : { seed: start().seed, settings: start().settings }));
+    byId("new-seed").addEventListener("click", () => mayGo("new-seed") && void page.restart({ seed: start().seed + 1, settings: start().settings }));
     byId("scenarios").addEventListener("click", () => void this.#chooseScenario());
   }
 
@@ -118,9 +139,14 @@ export class Panel {
     try {
       const response = await fetch("/scenarios.json");
       if (!response.ok) throw new Error(response.statusText);
-      const scenarios = /** @type {{ id: string, title: string, about: string }[]} */ (await response.json());
+      const scenarios = /** @type {Scenario[]} */ (await response.json());
       if (scenarios.length === 0) return page.say("The server offers no scenarios.");
-      page.menu("Start a scenario", scenarios.map(({ id, title, about }) => ({ label: title, about, run: () => void page.restart({ scenario: id }) })), byId("scenarios"));
+      const actions = (/** @type {(scenario: Scenario) => boolean} */ fits) => scenarios.filter(fits).map(({ id, title, about }) => ({ label: title, about, run: () => void page.restart({ scenario: id }) }));
+      page.menu("Start a scenario", [
+        { label: "One rule switched off", about: "a disaster for each safety switch", more: actions(({ off }) => off.length > 0) },
+        { label: "Only a cluster", about: "nothing happens by itself", more: actions((each) => !isStory(each) && each.off.length === 0) },
+        ...actions((each) => isStory(each) && each.off.length === 0),
+      ], byId("scenarios"));
     } catch {
       page.say("The list of scenarios could not be fetched.", "bad");
     }
@@ -142,6 +168,7 @@ export class Panel {
     const before = this.#drawn;
     this.#drawn = state;
     if (before?.settings !== state.settings || before?.nodes !== state.nodes) this.#drawSettings(state);
+    if (before?.nodes !== state.nodes) fillTargets(Object.keys(state.nodes));
     if (before?.clients !== state.clients) this.#drawClients(state);
     if (before?.links !== state.links || before?.settings !== state.settings) drawNetwork(state);
     if (before?.nodes !== state.nodes || before?.groups !== state.groups || subject !== this.#subject) {
@@ -293,6 +320,19 @@ function fill(select, options, value) {
     select.replaceChildren(...all.map(([candidate, words]) => new Option(words, candidate)));
   }
   if (select.value !== value) select.value = value;
+}
+
+/** To which node writes may be sent; one that is gone is no target. @param {string[]} nodes */
+function fillTargets(nodes) {
+  const chosen = list("write-to").value;
+  fill(list("write-to"), [["", "the leader it knows"], ...nodes.map((node) => /** @type {[string, string]} */ ([node, node]))], nodes.includes(chosen) ? chosen : "");
+  nameTarget();
+}
+
+/** The button says where a write goes that does not go where writes go. */
+function nameTarget() {
+  const target = list("write-to").value;
+  setText(/** @type {HTMLElement} */ (document.querySelector("#write-form .write")), target === "" ? "Write" : `Write to ${target}`);
 }
 
 /** @param {ClusterState} state */

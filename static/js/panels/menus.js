@@ -11,7 +11,7 @@ export function openTargetMenu(page, target, at, element) {
   if (state === null) return;
   switch (target.kind) {
     case "node": return void openMenu(page, `Node ${target.id} · ${roleLabels(state)[target.id]}`, [...page.nodeActions(target.id), ...why(page, ["nodes", target.id], true)], at, element);
-    case "client": return void openMenu(page, `Client ${target.id}${beliefOf(state, target.id)}`, clientActions(target.id), at, element);
+    case "client": return void openMenu(page, `Client ${target.id}${beliefOf(state, target.id)}`, clientActions(target.id, state), at, element);
     case "link": return void openMenu(page, linkTitle(target), linkActions(target, state), at, element);
     case "message": {
       const message = state.messages[target.id];
@@ -61,13 +61,17 @@ function why(page, path, isTold) {
 
 /** Whom a client takes for the leader, where it is wrong. @param {ClusterState} state @param {string} client */
 function beliefOf(state, client) {
-  const knows = state.clients[client]?.knows ?? null;
-  return knows === null || knows === leaderOf(state) ? "" : ` · still believes ${knows} leads`;
+  const { knows = null, last = null } = state.clients[client] ?? {};
+  return last === null || knows === null || knows === leaderOf(state) ? "" : ` · still believes ${knows} leads`;
 }
 
-/** @param {string} client @returns {Action[]} */
-function clientActions(client) {
+/** @param {string} client @param {ClusterState} state @returns {Action[]} */
+function clientActions(client, state) {
+  const node = state.clients[client].knows;
+  const rest = [...Object.keys(state.nodes).filter((other) => other !== node), ...Object.keys(state.clients).filter((other) => other !== client).map(spoken)];
+  const isolate = node !== null && state.nodes[node] ? [{ label: `Isolate with ${node}`, commands: [`partition ${node} ${spoken(client)} | ${rest.join(" ")}`], about: "the two reach each other and nobody else" }] : [];
   return [
+    ...isolate,
     { label: "Read x", commands: [`read x by ${client}`] },
     { label: "Write steadily", commands: [`load writes 2/s by ${client}`], about: "two writes a second" },
     { label: "Read steadily", commands: [`load reads 2/s by ${client}`], about: "two reads a second" },

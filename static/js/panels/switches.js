@@ -51,8 +51,24 @@ async function fetchSwitches(page) {
     const { settings } = /** @type {{ settings: SettingRow[] }} */ (await response.json());
     host.replaceChildren(...settings.filter((row) => row.kind === "switch").map((row) => makeSwitch(page, row)));
     draw(page);
+    // Elsewhere the run is a part of something that a scenario would end.
+    if (document.body.dataset.page === "play") void offerDisasters(page, host);
   } catch {
     host.replaceChildren(make("p", { className: "hint", textContent: "The list of switches could not be fetched. Reload the page to try again." }));
+  }
+}
+
+/** Beside each switch the scenario that shows what happens without it. @param {Page} page @param {HTMLElement} host */
+async function offerDisasters(page, host) {
+  const response = await fetch("/scenarios.json");
+  if (!response.ok) return;
+  const scenarios = /** @type {Scenario[]} */ (await response.json());
+  for (const button of host.querySelectorAll("[role=switch]")) {
+    const scenario = scenarios.find(({ off }) => off.includes(button.getAttribute("data-switch") ?? ""));
+    if (scenario === undefined) continue;
+    const watch = make("button", { type: "button", className: "disaster", textContent: "Watch a run without it", title: scenario.title });
+    watch.addEventListener("click", () => void page.restart({ scenario: scenario.id }));
+    button.parentElement?.append(watch);
   }
 }
 
@@ -88,7 +104,8 @@ function makeRule(page, name) {
 function draw(page) {
   const settings = page.store.state?.settings;
   if (!settings) return;
-  for (const button of byId("switch-list").querySelectorAll("button")) {
+  for (const each of byId("switch-list").querySelectorAll("button[role=switch]")) {
+    const button = /** @type {HTMLElement} */ (each);
     const isOn = settings[button.dataset.switch ?? ""] === true;
     if (button.getAttribute("aria-checked") === String(isOn)) continue;
     button.setAttribute("aria-checked", String(isOn));
