@@ -188,6 +188,20 @@ def test_crash_while_another_log_holds_the_entry_waits_for_the_next_leader() -> 
             )
 
 
+def test_crash_of_a_leader_that_inherited_in_memory_waits_for_the_next_leader() -> None:
+    """B was elected for an entry of an older term that its disk did not have yet; C's disk has it."""
+    for successor, is_lost in (("C", False), ("D", True)):
+        stage = started()
+        operation, entry = stage.write("A", 1, 1, "x", "3", followers="C")
+        stage.say(events.EntryReceived("B", 0, entry))
+        stage.at(2).kill("A")
+        stage.at(3).lead("B", 2)
+        stage.at(4).kill("B", keep=0)
+        assert stage.judges.lost == {}, "open until a leader starts"
+        stage.at(5).lead(successor, 3)
+        assert (operation in stage.judges.lost) is is_lost
+
+
 def test_last_holder_gone_loses_an_open_write() -> None:
     """A's crash left it to B alone; then B's copy goes, too."""
     stage = started()

@@ -261,10 +261,13 @@ class Ledger:
 
     @staticmethod
     def _may_return(life: Life, partition: Partition) -> bool:
-        """Whether a log still holds an entry of the newest term: only its leader's crash took it out
-        of the log that counts, so the next leader may well have it. An entry of an older term that
-        the newer leader's log lacks is on its way out everywhere."""
-        return any(record.term >= partition.authority_term and record.is_held() for record in life.records)
+        """Whether a log still holds an entry that only a crash of the newest leader took out of the log that
+        counts: the next leader may well have it. An entry of an older term that the newer leader's log
+        lacked already is on its way out everywhere."""
+        return any(
+            record.is_held() and (record.term >= partition.authority_term or _crashed_away(record, partition))
+            for record in life.records
+        )
 
     def _list(self, life: Life, partition: Partition) -> None:
         index = min((record.index for record in life.records if partition.is_in_authority(record)), default=0)
@@ -335,6 +338,14 @@ def _remove(rows: list[tuple[int, int]], row: tuple[int, int]) -> None:
     place = bisect_left(rows, row)
     if place < len(rows) and rows[place] == row:
         del rows[place]
+
+
+def _crashed_away(record: Record, partition: Partition) -> bool:
+    """Whether the newest leader had this entry, inherited but not on its disk yet, and crashed."""
+    copy = record.copies.get(partition.authority.node) if partition.authority is not None else None
+    if copy is None or copy.gone_us is None:
+        return False
+    return copy.gone_because == "crash" and copy.gone_us >= partition.authority_us
 
 
 # --- why a write was lost, from recorded facts only --------------------------------------------------
