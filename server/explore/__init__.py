@@ -1,7 +1,8 @@
 """`python -m server explore`: random runs under random faults, held against what was promised.
 
 - `promises.py`: `PROMISES`, what each way of replicating promises, and why.
-- `chaos.py`: settings, traffic and faults, drawn from a seed; `disturb` brings them to any cluster.
+- `chaos.py`: a run's settings, and what is done in it, drawn from a seed; `disturb` does it to any cluster.
+- `moves.py`: single operations and faults. `storms.py`: faults in an order in which they can hurt.
 - `trial.py`: a cluster with its judges, and the record of what was done to it.
 - `case.py`: one seed's run, and a run replayed from its commands.
 - `shrink.py`: the few commands that matter. `story.py`: those as a scenario file.
