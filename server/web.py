@@ -261,15 +261,16 @@ def _add_data(app: flask.Flask, rooms: Rooms, catalogue: Catalogue) -> None:
 
 
 def _history(app: flask.Flask, rooms: Rooms) -> flask.Response:
-    """What has happened so far in the visitor's room."""
+    """What has happened so far in the visitor's room. That a run is too long to be told from its beginning
+    is an answer like another: a browser need not report it as a failure."""
     sockets = cast(Sockets, app.extensions["sockets"])
     key = _visited(sockets.secret)
     try:
         history = sockets.in_turns(rooms.history(key)) if key is not None else None
-        if history is None:
-            raise CommandRefused(UNKNOWN_ROOM)
     except CommandRefused as problem:
-        return _coded(flask.jsonify({"ok": False, "error": {"says": str(problem)}}), 409)
+        history = {"ok": False, "error": {"says": str(problem)}}
+    if history is None:
+        return _coded(flask.jsonify({"ok": False, "error": {"says": UNKNOWN_ROOM}}), 409)
     response = flask.jsonify(history)
     response.cache_control.no_store = True
     return response

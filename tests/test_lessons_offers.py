@@ -104,10 +104,16 @@ def test_the_speed_of_a_step_ends_with_it(tmp_path: Path) -> None:
     found = library(tmp_path, SMALL + "\n## calm: Calm\nLook.\n\n```scene\nuse: plain\n```\n")
     on = LessonRequest(action="next")
     slow = opened(found, "again")
-    assert plan(found, on, slow).speed == 1.0
-    assert plan(found, LessonRequest(action="open", lesson="small", step="look"), slow).speed == 1.0
-    assert plan(found, LessonRequest(action="open", lesson="small", step="calm"), opened(found)).speed is None
-    assert plan(found, LessonRequest(action="open", lesson="small", step="again"), opened(found)).speed == 0.5
+    assert plan(found, on, slow, {}).speed == 1.0
+    assert plan(found, LessonRequest(action="open", lesson="small", step="look"), slow, {}).speed == 1.0
+    assert (
+        plan(found, LessonRequest(action="open", lesson="small", step="calm"), opened(found), {}).speed
+        is None
+    )
+    assert (
+        plan(found, LessonRequest(action="open", lesson="small", step="again"), opened(found), {}).speed
+        == 0.5
+    )
 
 
 def test_a_measured_value_says_what_it_is(tmp_path: Path) -> None:

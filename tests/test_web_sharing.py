@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import json
 import re
@@ -116,6 +117,18 @@ def test_a_link_begins_a_new_run_with_its_commands(rooms: Rooms, tab: SocketIOTe
     assert [line["text"] for line in frame["script"]["lines"]] == ["write x 1", "kill A", "wait 1.5s"]
     let_pass(rooms, 3)
     assert run_of(rooms).commands == [(500_000, "write x 1"), (2_500_000, "kill A")]
+
+
+def test_a_run_too_long_to_go_back_in_is_no_failure(
+    rooms: Rooms, tab: SocketIOTestClient, browser: FlaskClient
+) -> None:
+    """Its history is refused in words; a browser has nothing to report."""
+    let_pass(rooms, 2)
+    rooms.limits = dataclasses.replace(rooms.limits, branch_events_max=10)
+    answer = browser.get("/history.json")
+    assert answer.status_code == 200
+    assert answer.json["ok"] is False
+    assert "too many to go back in it" in answer.json["error"]["says"]
 
 
 def test_a_link_shows_a_moment(rooms: Rooms, tab: SocketIOTestClient, browser: FlaskClient) -> None:

@@ -72,7 +72,8 @@ export function connect(listener) {
     async history() {
       try {
         const response = await fetch(`/history.json?page=${page}`, token === undefined ? {} : { headers: { "X-Room": token } });
-        return response.ok ? await response.json() : null;
+        const history = response.ok ? await response.json() : null;
+        return history?.ok === false ? null : history;
       } catch {
         return null;
       }
