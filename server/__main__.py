@@ -17,12 +17,16 @@ import sys
 import warnings
 from pathlib import Path
 
+from server import resources
+
 MEMORY = ":memory:"
 """`--data :memory:` keeps rooms only until the server ends."""
 CONNECTIONS_MAX = 4_096
 """Browsers served at once; each open tab holds one connection."""
 BAD_USE = 2
 """Exit code: the request itself could not be carried out."""
+INSTALL = "python3 -m venv .venv && .venv/bin/pip install -q -e . && .venv/bin/python -m server"
+"""How a clone is installed and started; the same line is in the README."""
 CUT_SHORT = 141
 """Exit code: nobody reads the output any more; what a shell reports for a program ended by that."""
 
@@ -86,13 +90,23 @@ def parser() -> argparse.ArgumentParser:
     exploring.add_argument("--out", default=".", metavar="DIR", help="where scenario files of breaches go")
     teaching = choices.add_parser("lessons", help="check what lessons claim, or begin a new one")
     actions = teaching.add_subparsers(dest="action", required=True, metavar="ACTION")
-    for name, says in (
-        ("check", "play lessons and measure what they claim"),
-        ("new", "write one to begin with"),
-    ):
-        action = actions.add_parser(name, help=says)
-        action.add_argument("files", metavar="FILE", nargs="*", type=Path)
-        action.add_argument("--lessons", metavar="DIR", type=Path, help="a folder of your own besides ours")
+    action = actions.add_parser("check", help="play lessons and measure what they claim")
+    action.add_argument("files", metavar="FILE", nargs="*", type=Path)
+    action.add_argument("--lessons", metavar="DIR", type=Path, help="a folder of your own besides ours")
+    action = actions.add_parser("new", help="write one to begin with")
+    action.add_argument(
+        "files",
+        metavar="NAME",
+        nargs="+",
+        type=Path,
+        help="such as 17-mine, interview/23-mine or challenges/11-mine",
+    )
+    action.add_argument(
+        "--lessons",
+        metavar="DIR",
+        type=Path,
+        help="where to write it (default: ./lessons if it is there, else the current folder)",
+    )
     action = actions.add_parser("translate", help="write the texts of a lesson for a translator to fill in")
     action.add_argument("language", metavar="LOCALE", help="such as de or pt-BR")
     action.add_argument("files", metavar="FILE", nargs="+", type=Path)
@@ -123,6 +137,14 @@ def data_folder() -> Path:
 
 def serve(host: str, port: int, data: str | None, lessons: Path | None = None) -> int:
     """Serve until interrupted: then the process ends here. Answers 2 when it cannot begin."""
+    missing = resources.missing()
+    if missing is not None:
+        print(
+            f"{missing} is missing: the pages need what the installation fetches. Install and start with: "
+            f"{INSTALL}",
+            file=sys.stderr,
+        )
+        return BAD_USE
     warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
     import eventlet
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
+_BROWSER_LIBRARY = "vendor/socket.io.esm.min.js"
+"""Of the folder static: what the installation fetches, and no page can do without."""
 
 
 def folder(name: str) -> Path:
@@ -19,3 +21,12 @@ def folder(name: str) -> Path:
         if is_ours and (root / name).is_dir():
             return root / name
     raise FileNotFoundError(f"The folder {name} is missing from this installation.")
+
+
+def missing() -> str | None:
+    """The file or folder that this installation lacks, so that no page of it would work; `None`: nothing."""
+    try:
+        library = folder("static") / _BROWSER_LIBRARY
+    except FileNotFoundError:
+        return "static"
+    return None if library.is_file() else str(library)

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import requests
 
+from server import resources
+from server.__main__ import INSTALL, main
 from tests.serving import ROOT, Server
 
 
@@ -62,3 +64,16 @@ def test_an_installed_wheel_serves_from_any_folder(wheel: Path, tmp_path: Path) 
         check=True,
     )
     assert where.stdout.startswith(str(site)), "it was the installed one that was tried"
+
+
+def test_a_clone_that_is_not_installed_says_how(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It does not serve pages that cannot work; the line to type is the README's."""
+    monkeypatch.setattr(resources, "folder", lambda name: tmp_path / name)
+    assert main(["serve", "--port", "0", "--data", ":memory:"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith(f"{tmp_path / 'static/vendor/socket.io.esm.min.js'} is missing: ")
+    assert printed.err.endswith(f"{INSTALL}\n")
+    assert INSTALL in (ROOT / "README.md").read_text(encoding="utf-8")
