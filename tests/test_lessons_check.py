@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from server.lessons import checking
 from server.lessons.library import Library
 from server.lessons.playing import play_lesson
 from server.lessons.rules import Finding, check_course, check_text
+from server.lessons.verdicts import Where, said_where
 from tests.serving import ROOT
 from tests.small_lesson import MISCONCEPTIONS, PREDICT, QUIZ, RUN, SMALL, folder, library
 
@@ -86,19 +88,21 @@ BREACHES: dict[str, tuple[str, int, str]] = {
             'nudges:\n  - { id: first, when: "count(reads) > 0", say: x, misfire: [ read x, wait 2s ] }\n',
         ),
         3,
-        "look.reading: on seed 1 its misfire does not make it show, but first",
+        "look.reading: on every seed its misfire does not make it show, but 'first'",
     ),
     "a truth no option has": (SMALL.replace('match: "x == 0"', 'match: "x == 7"'), 4, "no option fits"),
-    "two that match": (SMALL.replace('match: "x > 0"', 'match: "x >= 0"'), 4, "none, both fits; exactly one"),
+    "two that match": (
+        SMALL.replace('match: "x > 0"', 'match: "x >= 0"'), 4, "'none', 'both' fit; exactly one",
+    ),
     "the wrong one is marked": (
         SMALL.replace('match: "x == 0"', 'match: "x < 0"').replace('match: "x > 0"', 'match: "x == 0"'),
         4,
-        "that is both, which has a `mis`",
+        "that is 'both', which has a `mis`",
     ),
     "a wrong option without reasons": (
         SMALL.replace('    mis: M-REPL-INSTANT\n    why: "It must travel."\n', ""),
         4,
-        "needs `mis` and `why`",
+        "the option 'both' is wrong and needs `mis` and `why`",
     ),
     "a number that is not": (SMALL.replace('match: "x == 1"', 'match: "x == 5"'), 4, "its match denies"),
     "an expectation that fails": (
@@ -108,11 +112,11 @@ BREACHES: dict[str, tuple[str, int, str]] = {
         SMALL.replace(', "expect lag(B) == 1" ]\n```', " ]\n```"), 4, "has no expect",
     ),
     "a show that fails": (
-        SMALL.replace('"expect lag(B) == 1" ]\n```', '"expect lag(B) == 0" ]\n```'), 4, "bet.both: on seed 1",
+        SMALL.replace('"expect lag(B) == 1" ]\n```', '"expect lag(B) == 0" ]\n```'), 4, "bet.both: on every",
     ),
-    "a quiz without reasons": (SMALL.replace(', why: "You saw it."', ""), 4, "the option after needs a why"),
+    "a quiz without reasons": (SMALL.replace(', why: "You saw it."', ""), 4, "'after' is right and needs"),
     "a quiz without a belief": (
-        SMALL.replace('moment", mis: M-REPL-INSTANT,', 'moment",'), 4, "at-once needs a misconception",
+        SMALL.replace('moment", mis: M-REPL-INSTANT,', 'moment",'), 4, "'at-once' is wrong and needs `mis`",
     ),
     "an answer that shows": (
         SMALL.replace('"None yet"', '"None of the followers has it yet at all"'), 5, "it gives itself away",
@@ -131,14 +135,14 @@ BREACHES: dict[str, tuple[str, int, str]] = {
     "too large a scene": (SMALL.replace("scene: plain", "scene: large"), 8, "more than 7 nodes"),
     "a scene in no words": (SMALL.replace("scene: plain", "scene: busy"), 1, "needs a title and an `about`"),
     "a command that is refused": (
-        SMALL.replace(RUN, RUN.replace('"write y 1"', '"kill B", "kill B"')), 0, "the run broke off",
+        SMALL.replace(RUN, RUN.replace('"write y 1"', '"kill B", "kill B"')), 0, "the experiment broke off",
     ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("what", BREACHES)
 def test_every_rule_catches_who_breaks_it(tmp_path: Path, what: str) -> None:
-    """With the rule's number and words that say what to mend."""
+    """With the rule that is not kept and words that say what to mend."""
     text, rule, says = BREACHES[what]
     assert text != SMALL
     (tmp_path / "scenes").mkdir()
@@ -156,7 +160,60 @@ def test_a_truth_that_depends_on_when_one_presses_is_caught(tmp_path: Path) -> N
         'match: "x > 0"', 'match: "x >= 100s"'
     )
     says = [each.says for each in findings(tmp_path, text)]
-    assert any("first waits 120 s" in each for each in says), says
+    assert says == [
+        "bet: what is right is not always the same: 'none' on every seed; "
+        "'both' on every seed, when the learner first waits 120 s."
+    ]
+
+
+FOLDED = {
+    "a match": (
+        SMALL.replace('match: "x == 0"', 'match: "x == 7"'),
+        "bet: on every seed the run measures 0: no",
+    ),
+    "an experiment": (
+        SMALL.replace(RUN, RUN.replace('"write y 1"', '"kill B", "kill B"')),
+        "bet: on every seed",
+    ),
+    "a solution": (
+        SMALL.replace('solution: [ "write x 1", "wait 3s" ]', 'solution: [ "read x", "resume B" ]'),
+        "look: on every seed the solution broke off: script, entry 2",
+    ),
+    "a probe": (
+        SMALL.replace('probe: "2 - lag(B) - lag(C)"', 'probe: "node(A).term * 0 + time / 1s"'),
+        "bet: the run measures",
+    ),
+    "an option without a belief": (
+        SMALL.replace('    mis: M-REPL-INSTANT\n    why: "It must travel."\n', ""),
+        "bet: on every seed the run measures 0: the option 'both'",
+    ),
+    "an unmarked quiz": (
+        SMALL.replace('mis: M-REPL-INSTANT, why: "It must travel." }\n  - { id: after', "}\n  - { id: after"),
+        "later: the option 'at-once' is wrong and needs `mis` and `why`.",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", FOLDED)
+def test_one_fault_is_one_sentence(tmp_path: Path, what: str) -> None:
+    """However many seeds, options and later steps it shows in."""
+    text, says = FOLDED[what]
+    assert text != SMALL
+    found = library(tmp_path, text)
+    lesson = found.lessons["small"]
+    told = [each.says for each in [*check_text(found, lesson), *play_lesson(found, lesson)[1]]]
+    assert len(told) == 1, told
+    assert told[0].startswith(says)
+
+
+def test_what_is_found_says_on_which_seeds(tmp_path: Path) -> None:
+    """All of them, some, or only when a learner waits."""
+    small = library(tmp_path, SMALL.replace("seed: [1, 2]", "seed: [1, 2, 3]")).lessons["small"]
+    assert said_where([Where(1), Where(2), Where(3), Where(3, True)], small) == "on every seed"
+    assert said_where([Where(3), Where(1)], small) == "on seeds 1 and 3"
+    late = "on seed 2, when the learner first waits 120 s,"
+    assert said_where([Where(2, True)], small) == late
+    assert said_where([Where(1), Where(1, True), Where(2, True)], small) == f"on seed 1 and {late}"
 
 
 def test_what_a_condition_remembers_is_of_one_run_alone(tmp_path: Path) -> None:
@@ -193,13 +250,15 @@ def test_the_command_prints_what_it_measured(tmp_path: Path, monkeypatch: pytest
     (ours / "01-small.md").write_text(SMALL.replace('match: "x == 0"', 'match: "x == 7"'))
     status, text = printed([])
     assert status == 1
-    assert "    line " in text
-    assert ", rule 4: bet: on seed 1 the run measures 0: no option fits" in text
+    assert re.search(r"^    line \d+: bet: on every seed the run measures 0: no option fits", text, re.M)
+    assert text.count("    The rule: On every seed exactly the options without `mis` fit") == 1
+    assert text.splitlines()[-1].endswith("; 1 to mend.")
     (ours / "01-small.md").write_text("nothing")
     assert printed([])[0] == 1
     status, text = printed([ours / "01-small.md"])
     assert status == 1
-    assert "nothing was measured" in text
+    assert "nothing was measured" not in text, "it follows from the fault"
+    assert text.splitlines()[-1] == "0 assertions measured in all; 1 to mend."
 
 
 def test_unfinished_lessons_do_not_fail_the_course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,4 +292,53 @@ def test_a_library_of_nothing_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """Nothing measured is nothing proved."""
     monkeypatch.setattr(checking, "folders", lambda extra: [tmp_path])
     assert Library([tmp_path]).lessons == {}
-    assert printed([])[0] == 1
+    status, text = printed([])
+    assert status == 1
+    assert "nothing was measured" in text
+
+
+def test_a_file_is_checked_with_what_lies_beside_it(tmp_path: Path) -> None:
+    """An author's own scenes and beliefs need not be named; a belief that is missing is given its place."""
+    own = folder(tmp_path / "own")
+    assert printed([own / "01-small.md"])[0] == 0
+    (own / "misconceptions.yaml").write_text("")
+    (own / "01-small.md").write_text(SMALL.replace("M-REPL-INSTANT", "M-MY-OWN"))
+    status, text = printed([own / "01-small.md"])
+    assert status == 1
+    assert f"into {own / 'misconceptions.yaml'}." in text
+
+
+@pytest.mark.parametrize(
+    ("name", "lies"),
+    [("17-mine", ""), ("interview/17-mine", "interview"), ("challenges/17-mine", "challenges")],
+)
+def test_every_kind_of_new_file_goes_into_the_same_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, lies: str
+) -> None:
+    """The one that is named, else `lessons` below the current folder, else the current folder; its whole path
+    is said."""
+    monkeypatch.chdir(tmp_path)
+    for words, place in (
+        ([], tmp_path),
+        (["--lessons", "own"], tmp_path / "own"),
+        ([], tmp_path / "lessons"),
+    ):
+        if place.name == "lessons":
+            place.mkdir()
+        assert main(["lessons", "new", name, *words]) == 0
+        path = place / lies / "17-mine.md"
+        assert path.is_file()
+        assert capsys.readouterr().out.startswith(f"{path} is written.")
+
+
+def test_another_name_for_a_new_file_is_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Taken as it stands; but what lies outside the folder that is named is not written."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lessons").mkdir()
+    assert main(["lessons", "new", "lessons/17-mine"]) == 0
+    assert (tmp_path / "lessons/17-mine.md").is_file()
+    assert main(["lessons", "new", "other/17-mine", "--lessons", "lessons"]) == 2
+    assert "other/17-mine does not lie in a folder of lessons such as lessons" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()

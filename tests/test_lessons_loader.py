@@ -8,6 +8,7 @@ import pytest
 
 from server.cluster.commands import CommandRefused
 from server.lessons import documents
+from server.lessons.fields import load
 from server.lessons.library import Library
 from server.lessons.loader import load_glossary, load_misconceptions
 from server.lessons.records import Experiment, Explain, Prose, Question, Setup, Task
@@ -135,6 +136,61 @@ BROKEN = {
     "run": (SMALL.replace(RUN, "```run\ntext: x\n```\n"), "run.do: an experiment has at least one"),
     "quiz kind": (SMALL.replace("answer: after", "answer: after\nkind: many"), "kind: a quiz without"),
 }
+
+
+NOT_YAML = {
+    "a list that goes on": ("rev: [1\ntitle: x\n", 1, "a comma or the closing ] is missing in this line ("),
+    "a mapping that goes on": ("options:\n  - { id: a, x: b\n  - { id: c }\n", 2, "the closing } is missing"),
+    "a comma": ('do: [ "a",\n  "b"\n  "c" ]\n', 2, "a comma or the closing ]"),
+    "a colon in braces": ("a:\n  { id: a, text: b: c }\n", 2, "a text with a colon in it needs quotes"),
+    "a quote that goes on": ('ask: "x\nkind: one\nmore: "y"\n', 1, "the quote that is opened in this line"),
+    "a quote without an end": ('a: 1\nask: "x\nkind: one\n', 2, "the quote that is opened in this line"),
+    "quotes in quotes": ('a: 1\nask: "an "OK" came"\n', 2, "a text goes on after its closing quote"),
+    "indented less": ("ask: x\noptions:\n  - id: a\n    text: b\n   match: x\n", 5, "line's indentation"),
+    "indented more": ("ask: x\n  kind: one\n", 2, "this line's indentation does not fit"),
+    "a text outside": ("text: |\n  a\n b\nc: d\n", 3, "this line's indentation does not fit"),
+    "a colon": ("a: 1\ntext: one: two\n", 2, "a text with a colon and a blank in it needs quotes"),
+    "no colon": ("ask: x\nkind one\nmatch: y\n", 2, "this line is no field"),
+    "a tab": ("a:\n\tb: 1\n", 2, "a tab stands here"),
+    "a bracket too many": ("a: 1\nb: [1]]\n", 2, "closes a bracket that none opened"),
+    "bold": ("a: 1\ntext: **bold** words\n", 2, "a text that begins with * needs quotes"),
+    "code": ("a: 1\ntext: `code`\n", 2, "a text that begins with ` needs quotes"),
+    "a tag": ("a: 1\ntext: !x y\n", 2, "a text that begins with ! needs quotes"),
+    "an escape": ('a: 1\ntext: "\\q"\n', 2, "a backslash begins an escape"),
+    "a control character": ("a: 1\ntext: \x01\n", 2, "a character that no text has (0x1)"),
+    "a text after the sign": ("a: 1\ntext: | x\n  y\n", 2, "the text after | begins in the next line"),
+    "two documents": ("a: 1\n---\nb: 2\n", 2, "a line --- stands in it"),
+}
+
+
+@pytest.mark.parametrize("what", NOT_YAML)
+def test_what_is_not_yaml_is_told_in_plain_words_at_the_line_to_mend(what: str) -> None:
+    """That is not always the line where the parser could not go on."""
+    text, line, says = NOT_YAML[what]
+    with pytest.raises(CommandRefused) as refusal:
+        load(text, "01-small.md", 10, "predict")
+    sentence = str(refusal.value)
+    assert sentence.startswith(f"01-small.md, line {9 + line}")
+    assert "this is not YAML: " in sentence
+    assert says in sentence
+    assert "\n" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "until"),
+    [
+        (SMALL.replace("```\n```run", "```run"), "before line 50"),
+        (SMALL.removesuffix("```\n"), "before the end of the file"),
+    ],
+)
+def test_a_block_that_is_not_closed_is_named_where_it_begins(text: str, until: str) -> None:
+    """Not at the next one, which Markdown takes for a part of it."""
+    opened = "```predict" if "line" in until else "```observe"
+    with pytest.raises(CommandRefused) as refusal:
+        lesson(text)
+    line = text.splitlines().index(opened) + 1
+    says = f"01-small.md, line {line}: the block {opened[3:]} that begins here is not closed {until}: "
+    assert str(refusal.value).startswith(says)
 
 
 @pytest.mark.parametrize("what", BROKEN)

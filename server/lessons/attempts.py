@@ -18,6 +18,7 @@ from server.lessons.clauses import TaskWatch
 from server.lessons.play import LessonPlay
 from server.lessons.records import Commands, Experiment, Step, Task
 from server.lessons.session import Act
+from server.lessons.verdicts import WHERE
 
 if TYPE_CHECKING:
     from server.lessons.playing import Player
@@ -34,18 +35,16 @@ def check_par(player: Player, step: Step, task: Task, seed: int) -> None:
     if play is None:
         return
     score = play.session.score
-    says = f"{step.id}: on seed {seed} the solution by hand takes {score} commands, but par is {task.par}."
-    player.hold(task.line, 2, score == task.par, says)
+    says = f"{step.id}: {WHERE} the solution by hand takes {score} commands, but par is {task.par}."
+    player.hold(task.line, 2, score == task.par, says, seed)
     for place, line in enumerate(task.solution):
         if not isinstance(line.action, Command):
             continue
         rest = (*task.solution[:place], *task.solution[place + 1 :])
         play = by_hand(player, step, rest, seed)
         is_needed = play is None or play.session.score is None
-        says = (
-            f"{step.id}: on seed {seed} the solution reaches the goal without {line.text!r}: par is too high."
-        )
-        player.hold(task.line, 2, is_needed, says)
+        says = f"{step.id}: {WHERE} the solution reaches the goal without {line.text!r}: par is too high."
+        player.hold(task.line, 2, is_needed, says, seed)
 
 
 def by_hand(player: Player, step: Step, lines: Commands, seed: int) -> LessonPlay | None:
@@ -88,8 +87,8 @@ def check_impossible(player: Player, step: Step, task: Task, seed: int) -> None:
         _make_whole(play)
         watch = play.session.task
         assert watch is not None
-        says = f"{step.id}: on seed {seed} the goal that cannot be reached is, by random faults ({number})."
-        player.hold(task.line, 2, watch.reached_us is None, says)
+        says = f"{step.id}: {WHERE} the goal that cannot be reached is, by random faults."
+        player.hold(task.line, 2, watch.reached_us is None, says, seed)
     player.hold(task.line, 2, bool(step.experiments), f"{step.id}: no run shows the goal with a rule off.")
     for experiment in step.experiments:
         _check_variant(player, step, task, experiment, seed)
@@ -101,14 +100,14 @@ def _check_variant(player: Player, step: Step, task: Task, experiment: Experimen
         return
     name = experiment.id
     is_other = bool(play.run.picture.state["run"]["modified"])
-    says = f"{name}: on seed {seed} its run has every safety rule on; one must be off."
-    player.hold(experiment.line, 2, is_other, says)
+    says = f"{name}: {WHERE} its run has every safety rule on; one must be off."
+    player.hold(experiment.line, 2, is_other, says, seed)
     watch = _Goal(task, play)
     if not player.perform(play, Act("run", name, experiment.script), experiment.line, seed):
         return
     play.advance(play.now_us)
-    says = f"{name}: on seed {seed} the goal is not reached with the rule off either."
-    player.hold(experiment.line, 2, watch.is_reached, says)
+    says = f"{name}: {WHERE} the goal is not reached with the rule off either."
+    player.hold(experiment.line, 2, watch.is_reached, says, seed)
 
 
 class _Goal:

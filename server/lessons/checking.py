@@ -13,11 +13,11 @@ from typing import TextIO
 from server import resources
 from server.cluster.commands import CommandRefused
 from server.lessons.fields import IDENTIFIER
-from server.lessons.library import Library
+from server.lessons.library import Library, folder_of
 from server.lessons.loader import load_lesson
 from server.lessons.playing import Player, all_findings
 from server.lessons.records import Lesson
-from server.lessons.rules import check_course, check_text
+from server.lessons.rules import Finding, check_course, check_text, rules_of
 from server.lessons.starter import LESSON, STARTERS
 from server.lessons.translating import check_overlay, check_overlay_file, kind_of, language_of, translate
 
@@ -37,7 +37,7 @@ def main(
     if action == "translate":
         return translate(language or "", names, out)
     if action == "new":
-        return new(names, folder or resources.folder("lessons"), out)
+        return new(names, folder, out)
     return check(names, folder, out)
 
 
@@ -46,9 +46,18 @@ def folders(extra: Path | None) -> list[Path]:
     return [resources.folder("lessons"), *([extra] if extra is not None else [])]
 
 
+def _folders_for(files: list[Path], extra: Path | None) -> list[Path]:
+    """Also the folders that the files lie in, whose scenes and beliefs they may use."""
+    wanted = folders(extra)
+    for path in files:
+        if folder_of(path) not in [each.resolve() for each in wanted]:
+            wanted.append(folder_of(path))
+    return wanted
+
+
 def check(files: list[Path], folder: Path | None, out: TextIO) -> int:
     """Check files, or everything there is."""
-    library = Library(folders(folder))
+    library = Library(_folders_for(files, folder))
     total, failures = 0, 0
     if files:
         for path in files:
@@ -61,10 +70,12 @@ def check(files: list[Path], folder: Path | None, out: TextIO) -> int:
         for lesson in library.everything():
             count, failed = _check_lesson(library, lesson, out)
             total, failures = total + count, failures + (failed if lesson.status == "ready" else 0)
-        for finding in check_course(library):
-            failures += 1
+        course = list(check_course(library))
+        failures += len(course)
+        for finding in course:
             print(f"✗ {finding}", file=out)
-    if total == 0:
+        _explain(course, out)
+    if total == 0 and failures == 0:
         failures += 1
         print("✗ nothing was measured.", file=out)
     print(f"{total:,} assertions measured in all; {failures or 'nothing'} to mend.", file=out)
@@ -96,15 +107,32 @@ def _check_lesson(library: Library, lesson: Lesson, out: TextIO) -> tuple[int, i
         file=out,
     )
     for finding in found:
-        print(f"    line {finding.line}, rule {finding.rule}: {finding.says}", file=out)
-    failed = len(found) + (0 if count else 1)
+        print(f"    line {finding.line}: {finding.says}", file=out)
+    _explain(found, out)
+    failed = len(found) or (0 if count else 1)
     for overlay in library.overlays.get(lesson.id, {}).values():
         more, faults = check_overlay(library, lesson, overlay, player, out)
         count, failed = count + more, failed + faults
     return count, failed
 
 
-def new(names: list[Path], folder: Path, out: TextIO) -> int:
+def _explain(findings: list[Finding], out: TextIO) -> None:
+    """What was not kept, in general."""
+    for says in rules_of(findings):
+        print(f"    The rule: {says}", file=out)
+
+
+def new_path(name: Path, folder: Path | None) -> Path:
+    """Where a new file goes. `17-mine`, `interview/23-mine` and `challenges/11-mine` go into a folder of
+    lessons: the one that is named, else `lessons` below the current folder if it is there, else the current
+    folder. A name with any other folder in it is a path, and taken as it stands."""
+    if name.parent != Path() and str(name.parent) not in STARTERS:
+        return name.absolute()
+    here = Path("lessons") if Path("lessons").is_dir() else Path()
+    return (folder or here).absolute() / name
+
+
+def new(names: list[Path], folder: Path | None, out: TextIO) -> int:
     """Write a file to begin with: it can be read and its check is green. What lies in `interview` is a
     question, and in `challenges` a challenge."""
     for name in names:
@@ -114,12 +142,16 @@ def new(names: list[Path], folder: Path, out: TextIO) -> int:
         if not IDENTIFIER.fullmatch(identifier):
             print(f"{stem!r} is no name for a lesson: 17-my-lesson is one.", file=sys.stderr)
             return BAD_USE
-        path = (folder if name.parent == Path() else name.parent) / f"{stem}.md"
+        path = new_path(name.with_name(f"{stem}.md"), folder)
+        if folder is not None and not path.is_relative_to(folder.absolute()):
+            says = "17-mine, interview/23-mine or challenges/11-mine fits"
+            print(f"{name} does not lie in a folder of lessons such as {folder}: {says}.", file=sys.stderr)
+            return BAD_USE
         if path.exists():
             print(f"{path} is there already.", file=sys.stderr)
             return BAD_USE
         title = identifier.replace("-", " ").capitalize()
-        starter = STARTERS.get(path.parent.name, LESSON)
+        starter = STARTERS.get(path.resolve().parent.name, LESSON)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(starter.replace("@ID@", identifier).replace("@TITLE@", title), encoding="utf-8")
         print(f"{path} is written. Check it with: python -m server lessons check {path}", file=out)

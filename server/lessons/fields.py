@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from server.cluster.commands import CommandRefused
+from server.lessons.yaml_faults import fault_of
 
 IDENTIFIER = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 MISCONCEPTION = re.compile(r"M(-[A-Z0-9]+)+")
@@ -222,10 +223,9 @@ def load(text: str, file: str, first_line: int, called: str) -> Fields:
         loader = _Loader(text)
         node = loader.get_single_node()
     except (yaml.YAMLError, RecursionError) as problem:
-        mark = getattr(problem, "problem_mark", None)
-        line = first_line + (mark.line if mark else 0)
-        says = getattr(problem, "problem", None) or str(problem).splitlines()[0]
-        raise Place(file, line).error(f"this is not YAML: {says}.", called or None) from None
+        fault = fault_of(problem, text)
+        place = Place(file, first_line + fault.line)
+        raise place.error(f"this is not YAML: {fault.says}.", called or None) from None
     if node is None:
         return Fields(file, first_line, called)
     if not isinstance(node, yaml.MappingNode):
@@ -257,5 +257,8 @@ def _built(loader: _Loader, node: yaml.Node, file: str, first_line: int, depth: 
         return items
     try:
         return loader.construct_object(node)
-    except (yaml.YAMLError, ValueError) as problem:
+    except yaml.YAMLError as problem:
+        fault = fault_of(problem, node.start_mark.buffer or "")
+        raise Place(file, first_line + fault.line).error(f"this is not YAML: {fault.says}.") from None
+    except ValueError as problem:
         raise Place(file, line).error(f"this value cannot be read: {problem}.") from None

@@ -21,6 +21,8 @@ from server.scenario import Scenario, load_scenario
 
 KINDS = {"lesson": "*.md", "interview": "interview/*.md", "challenge": "challenges/*.md"}
 """Where the files of each kind lie in a folder of lessons."""
+OWN_FOLDERS = {"interview": "interview", "challenges": "challenge"}
+"""The folders in it, and what lies there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +216,15 @@ def overlay_files(folder: Path) -> list[tuple[str, Path]]:
         for pattern in ("*.yaml", "interview/*.yaml", "challenges/*.yaml")
         for path in _files(place, pattern)
     ]
+
+
+def folder_of(path: Path) -> Path:
+    """The folder of lessons that a file belongs to; kinds and languages have folders of their own in it."""
+    folder = path.resolve().parent
+    if folder.name in OWN_FOLDERS:
+        folder = folder.parent
+    is_overlay = path.suffix == ".yaml" and LOCALE.fullmatch(folder.name)
+    return folder.parent if is_overlay else folder
 
 
 def scene_id(path: Path) -> str:

@@ -41,7 +41,7 @@ ONCE_PER_STEP = ("scene", "focus", "do", "hides", "short_answer", "senior", "fol
 
 def load_lesson(path: Path, kind: str) -> Lesson:
     """Read the file of a lesson, an interview question or a challenge. Raises `LessonError`."""
-    return read_lesson(read_text(path), path.name, kind)
+    return replace(read_lesson(read_text(path), path.name, kind), path=path)
 
 
 def read_text(path: Path) -> str:

@@ -71,6 +71,8 @@ def split(text: str, file: str, blocks: Sequence[str]) -> tuple[Fields, list[Raw
                 flush()
             steps.append(_step(group[1].content, place, steps))
             continue
+        if opener.type == "fence":
+            _check_closed(opener, lines, place)
         if not steps:
             raise place.error("before the first step stands something: a step begins with `## id: Title`.")
         name = opener.info.split(" ")[0] if opener.type == "fence" else ""
@@ -89,6 +91,23 @@ def split(text: str, file: str, blocks: Sequence[str]) -> tuple[Fields, list[Raw
         raise Place(file, body_line).error("there is no step: one begins with `## id: Title`.")
     flush()
     return front, steps
+
+
+def _check_closed(fence: Token, lines: list[str], place: Place) -> None:
+    """Refuse a fence that goes on into the next one, or to the end of the file: in Markdown that is none of
+    the next one's fault."""
+    _, end = fence.map or [0, 0]
+    inside = fence.content.splitlines()
+    nested = [number for number, line in enumerate(inside) if line.startswith(fence.markup)]
+    if nested:
+        until = f"before line {place.line + 1 + nested[0]}"
+    elif lines[end - 1].strip().startswith(fence.markup) and end > place.line:
+        return
+    else:
+        until = "before the end of the file"
+    name = fence.info.split(" ")[0]
+    called = f"the block {name}" if name else "the block"
+    raise place.error(f"{called} that begins here is not closed {until}: a line {fence.markup} is missing.")
 
 
 def _front_matter(text: str, file: str) -> tuple[Fields, int]:

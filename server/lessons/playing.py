@@ -5,7 +5,9 @@ Each time something is asked of a run, that is one assertion; a check that asks 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from server.cluster.commands import CommandRefused
@@ -20,29 +22,58 @@ from server.lessons.records import Commands, Experiment, Lesson, Nudge, Option, 
 from server.lessons.requests import start_of
 from server.lessons.rules import Finding
 from server.lessons.session import Act
+from server.lessons.verdicts import LINGER_US, WHERE, Outcome, Where, said_where, verdicts
 from server.store import Start
 
 IDLE_US = 60_000_000
 """How long doing nothing must not reach a goal."""
 SETTLE_US = 30_000_000
 """How long a goal may take after the last command of its solution."""
-LINGER_US = 120_000_000
-"""A learner may read for so long before he presses the button of an experiment."""
+
+PLAYED = {
+    "setup": "the solution",
+    "show": "the solution",
+    "run": "the experiment",
+    "sentence": "the sentence",
+}
+"""What is played, for a person, by the kind of the act."""
 
 Truths = dict[str, dict[str, Any]]
 """By question, what each stage measured."""
 
 
+@dataclass(slots=True)
+class Fault:
+    """Something that did not hold, and where."""
+
+    wheres: list[Where]
+    because: tuple[str, ...]
+    """Stages that would explain it, if one of them could not be played."""
+
+
 class Player:
-    """Plays one lesson and collects what does not hold."""
+    """Plays one lesson and collects what does not hold: each thing once, however often it was met, and
+    nothing that merely follows from another."""
 
     def __init__(self, library: Library, lesson: Lesson) -> None:
         self.library = library
         self.lesson = lesson
-        self.findings: list[Finding] = []
         self.assertions = 0
-        self.truths: list[tuple[str, Truths]] = []
+        self.truths: list[tuple[Where, Truths]] = []
         """What every question measured, each time that it was gone through."""
+        self._faults: dict[tuple[int, int, str], Fault] = {}
+        self._broken: set[str] = set()
+        """Stages that could not be played to their end: `do:look`, `run:bet`."""
+        self._is_late = False
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What does not hold."""
+        return [
+            Finding(self.lesson.file, line, rule, says.replace(WHERE, said_where(fault.wheres, self.lesson)))
+            for (line, rule, says), fault in self._faults.items()
+            if self._broken.isdisjoint(fault.because)
+        ]
 
     def play(self) -> None:
         """Everything, on every seed."""
@@ -55,47 +86,72 @@ class Player:
                     self._sentence(step, item, seed)
                 for question in step.questions:
                     self._shows(step, question, seed)
-            truths.append((f"on seed {seed}", self._walk(seed, 0)))
-            seconds = LINGER_US // 1_000_000
-            late = f"on seed {seed}, when the learner first waits {seconds} s"
-            truths.append((late, self._walk(seed, LINGER_US)))
+            for where, linger_us in ((Where(seed), 0), (Where(seed, True), LINGER_US)):
+                self._is_late = where.is_late
+                truths.append((where, self._walk(seed, linger_us)))
+            self._is_late = False
         for question in self.lesson.questions():
             if question.measure is not None:
                 self._question(question, truths)
 
     # --- assertions ---
 
-    def hold(self, line: int, rule: int, is_true: bool, says: str) -> bool:
-        """One assertion; the first finding of its kind at a place is enough."""
+    def hold(
+        self, line: int, rule: int, is_true: bool, says: str, seed: int | None = None,
+        because: tuple[str, ...] = (),
+    ) -> bool:  # fmt: skip
+        """One assertion, about the run on a seed or about all of them."""
         self.assertions += 1
-        finding = Finding(self.lesson.file, line, rule, says)
-        if not is_true and finding not in self.findings:
-            self.findings.append(finding)
+        if not is_true:
+            fault = self._faults.setdefault((line, rule, says), Fault([], because))
+            if seed is not None and Where(seed, self._is_late) not in fault.wheres:
+                fault.wheres.append(Where(seed, self._is_late))
         return is_true
 
     def open(self, step: Step, seed: int, place: str | None = None) -> LessonPlay | None:
+        """The run of a step, or of another place in it; `None` when there is none."""
         start = start_of(self.lesson, step, {}, place)
         start = Start(seed=seed, lesson=start.lesson, step=start.step, place=place)
         try:
             return LessonPlay(start, self.lesson, step, self.library)
         except CommandRefused as problem:
-            self.hold(step.line, 0, False, f"{step.id}: on seed {seed} it cannot be opened: {problem}")
+            says = f"{step.id}: {WHERE} it cannot be opened: {_bare(problem)}"
+            self.hold(step.line, 0, False, says, seed, self._before(step))
             return None
+
+    def _before(self, step: Step) -> tuple[str, ...]:
+        """The stages of the steps whose run this step goes on with."""
+        steps = self.lesson.steps
+        earlier = steps[steps.index(self.lesson.base(step)) : steps.index(step)]
+        return tuple(name for each in earlier for name in (f"do:{each.id}", *_runs(each)))
+
+    def _leading_to(self, stage: str) -> tuple[str, ...]:
+        """The stages that come before a stage in its run."""
+        step = next(each for each in self.lesson.steps if stage in (f"do:{each.id}", *_runs(each)))
+        experiment = self.lesson.experiment(stage.removeprefix("run:")) if stage.startswith("run:") else None
+        if experiment is None:
+            return self._before(step)
+        return () if experiment.setup is not None else (*self._before(step), f"do:{step.id}")
 
     def perform(self, play: LessonPlay, act: Act, line: int, seed: int) -> bool:
         """Play something to its end; its `expect` lines are assertions."""
+        stage = {"setup": "do:", "show": "do:", "run": "run:"}.get(act.kind)
+        because = () if stage is None else self._leading_to(stage + act.name)
         try:
             play.perform(act)
         except CommandRefused as problem:
-            self.hold(line, 0, False, f"{act.name}: on seed {seed} the {act.kind} broke off: {problem}")
+            if stage is not None:
+                self._broken.add(stage + act.name)
+            says = f"{act.name}: {WHERE} {PLAYED[act.kind]} broke off: {_bare(problem)}"
+            self.hold(line, 0, False, says, seed, because)
             return False
-        self._expectations(play, line, seed)
+        self._expectations(play, line, seed, because)
         return True
 
-    def _expectations(self, play: LessonPlay, line: int, seed: int) -> int:
+    def _expectations(self, play: LessonPlay, line: int, seed: int, because: tuple[str, ...] = ()) -> int:
         for act, each in play.expectations:
-            says = f"{act.name}: on seed {seed} this did not hold: {each.text}"
-            self.hold(line, 4, each.held, says)
+            says = f"{act.name}: {WHERE} this did not hold: {each.text}"
+            self.hold(line, 4, each.held, says, seed, because)
         count = len(play.expectations)
         play.expectations.clear()
         return count
@@ -108,12 +164,13 @@ class Player:
             return
         watch = play.session.task
         assert watch is not None
-        self.hold(
-            task.line, 2, watch.reached_us is None, f"{step.id}: the goal is reached before anything is done."
-        )
+        says = f"{step.id}: the goal is reached before anything is done."
+        if not self.hold(task.line, 2, watch.reached_us is None, says):
+            return
         play.advance(play.now_us + IDLE_US)
-        says = f"{step.id}: on seed {seed} the goal is reached by doing nothing for {IDLE_US // 1_000_000} s."
-        self.hold(task.line, 2, watch.reached_us is None, says)
+        says = f"{step.id}: {WHERE} the goal is reached by doing nothing for {IDLE_US // 1_000_000} s."
+        if not self.hold(task.line, 2, watch.reached_us is None, says, seed):
+            return
         if task.is_impossible:
             check_impossible(self, step, task, seed)
         else:
@@ -128,7 +185,7 @@ class Player:
             self.hold(task.line, 2, word is None, says)
         self._offered(step, task.solution, "the solution", task.line)
         is_solved = self._solves(step, task, seed, 0)
-        if task.within_us is None:
+        if is_solved and task.within_us is None:
             self._solves(step, task, seed, IDLE_US)
         if is_solved and self.lesson.challenge:
             check_par(self, step, task, seed)
@@ -147,8 +204,10 @@ class Player:
         missing = "; ".join(each.clause.text for each in watch.clauses if not each.is_held)
         late = " (too late)" if watch.is_late else ""
         after = f" after {linger_us // 1_000_000} s of waiting" if linger_us else ""
-        says = f"{step.id}: on seed {seed} the solution does not reach the goal{after}{late}: {missing}"
-        return self.hold(task.line, 2, watch.reached_us is not None, says)
+        says = f"{step.id}: {WHERE} the solution does not reach the goal{after}{late}: {missing}"
+        if watch.reached_us is None:
+            self._broken.add(f"do:{step.id}")
+        return self.hold(task.line, 2, watch.reached_us is not None, says, seed)
 
     def _offered(self, step: Step, lines: Commands, called: str, place: int) -> None:
         """What the step expects of a learner must be among the controls that it shows."""
@@ -176,13 +235,16 @@ class Player:
         shown.observe(play.run.facts())
         watch = play.session.task
         assert watch is not None
-        says = f"{step.id}.{nudge.id}: on seed {seed} its misfire reaches the goal."
-        self.hold(nudge.line, 3, watch.reached_us is None, says)
-        others = ", ".join(name for name in shown.names if name != nudge.id)
-        says = f"{step.id}.{nudge.id}: on seed {seed} its misfire does not make it show"
-        self.hold(nudge.line, 3, nudge.id in shown.names, f"{says}{f', but {others}' if others else ''}.")
-        says = f"{step.id}.{nudge.id}: on seed {seed} its misfire ends with another nudge: {others}."
-        self.hold(nudge.line, 3, not shown.names or shown.names[-1] == nudge.id, says)
+        name = f"{step.id}.{nudge.id}"
+        says = f"{name}: {WHERE} its misfire reaches the goal."
+        if not self.hold(nudge.line, 3, watch.reached_us is None, says, seed):
+            return
+        others = ", ".join(repr(each) for each in shown.names if each != nudge.id)
+        says = f"{name}: {WHERE} its misfire does not make it show{f', but {others}' if others else ''}."
+        if not self.hold(nudge.line, 3, nudge.id in shown.names, says, seed):
+            return
+        says = f"{name}: {WHERE} its misfire ends with another nudge: {others}."
+        self.hold(nudge.line, 3, shown.names[-1] == nudge.id, says, seed)
 
     # --- what is played for the learner ---
 
@@ -191,7 +253,7 @@ class Player:
         if play is None or not self.perform(play, Act("sentence", item.id, item.script), item.line, seed):
             return
         held = play.session.memory.items.get(item.id) is True
-        self.hold(item.line, 4, held, f"{item.id}: on seed {seed} this does not hold: {item.expect}")
+        self.hold(item.line, 4, held, f"{item.id}: {WHERE} this does not hold: {item.expect}", seed)
 
     def _shows(self, step: Step, question: Question, seed: int) -> None:
         for option in question.options:
@@ -214,10 +276,13 @@ class Player:
             while play.session.act is not None and play.step():
                 pass
         except CommandRefused as problem:
-            self.hold(option.line, 4, False, f"{name}: its show cannot be played: {problem}")
+            says = f"{name}: its show cannot be played: {_bare(problem)}"
+            self.hold(option.line, 4, False, says, because=self._before(step))
             return
         stopped = play.session.stopped
-        self.hold(option.line, 4, stopped is None, f"{name}: on seed {seed} its show broke off: {stopped}")
+        says = f"{name}: {WHERE} its show broke off: {_bare(stopped or '')}"
+        if not self.hold(option.line, 4, stopped is None, says, seed):
+            return
         count = self._expectations(play, option.line, seed)
         self.hold(option.line, 4, count > 0, f"{name}: its show has no expect: what refutes the belief?")
 
@@ -232,7 +297,8 @@ class Player:
                 try:
                     play.enter(step)
                 except CommandRefused as problem:
-                    self.hold(step.line, 0, False, f"{step.id}: it cannot be entered: {problem}")
+                    says = f"{step.id}: {WHERE} it cannot be entered: {_bare(problem)}"
+                    self.hold(step.line, 0, False, says, seed, self._before(step))
             else:
                 play = self.open(step, seed)
             if play is None:
@@ -262,45 +328,36 @@ class Player:
         self.perform(play, Act("run", experiment.id, experiment.script), experiment.line, seed)
         return play.session.memory.measured
 
-    def _question(self, question: Question, truths: list[tuple[str, Truths]]) -> None:
+    def _question(self, question: Question, truths: list[tuple[Where, Truths]]) -> None:
         """Rule 4: what was measured is what the file marks as right, every time."""
-        firsts: list[list[str]] = []
+        measure = question.measure
+        assert measure is not None
+        outcomes: list[Outcome] = []
         for where, measured in truths:
-            says = f"{question.id}: {where} nothing is measured."
-            if not self.hold(question.line, 4, results.is_measured(question, measured), says):
-                continue
-            assert question.measure is not None
-            text = f"{where} the run measures {results.said(question.measure, question, measured)}"
-            if question.choice == "number":
-                is_right = question.match is not None and question.match.holds(
-                    x=results.truth(question, measured)[0]
-                )
-                self.hold(question.line, 4, is_right, f"{question.id}: {text}, which its match denies.")
-                continue
-            self._matching(question, results.matched(question, measured), text, firsts)
+            self._is_late = where.is_late
+            says = f"{question.id}: {WHERE} nothing is measured."
+            is_measured = results.is_measured(question, measured)
+            if self.hold(question.line, 4, is_measured, says, where.seed, self._stages(question)):
+                found = () if question.choice == "number" else tuple(results.matched(question, measured))
+                x = results.truth(question, measured)[0]
+                outcomes.append(Outcome(where, results.said(measure, question, measured), x, found))
+        self._is_late = False
+        for line, says in verdicts(question, outcomes, self.lesson):
+            self.hold(line, 4, False, says, because=self._stages(question))
+        # Each time something was measured, each of its options was held against it.
+        self.assertions += len(outcomes) * max(1, len(question.options))
 
-    def _matching(self, question: Question, found: list[str], text: str, firsts: list[list[str]]) -> None:
-        says = f"{question.id}: {text}"
-        if question.choice == "one":
-            fits = ", ".join(found) or "no option"
-            self.hold(question.line, 4, len(found) == 1, f"{says}: {fits} fits; exactly one must.")
-        if question.choice == "order":
-            self.hold(question.line, 4, bool(found), f"{says}: not every `when` came true, or two at once.")
-            listed = [option.id for option in question.options]
-            self.hold(
-                question.line, 4, found != listed, f"{question.id}: the options stand in the right order."
-            )
-        else:
-            for option in question.options:
-                is_right = option.id in found
-                marked = f"{says}: that is {option.id}, which has a `mis`."
-                self.hold(option.line, 4, not (is_right and option.misconception), marked)
-                unmarked = f"{says}: {option.id} is wrong and needs `mis` and `why`."
-                is_explained = bool(option.misconception and option.why)
-                self.hold(option.line, 4, is_right or is_explained, unmarked)
-        firsts.append(found)
-        again = f"{says}: {', '.join(found)}, but at first it was {', '.join(firsts[0])}."
-        self.hold(question.line, 4, found == firsts[0], again)
+    def _stages(self, question: Question) -> tuple[str, ...]:
+        """The stages in which a question is measured, with those that lead to them."""
+        measure = question.measure
+        assert measure is not None
+        stages = [stage for stage in (measure.stage, measure.versus) if stage]
+        return tuple(name for stage in stages for name in (*self._leading_to(stage), stage))
+
+
+def _runs(step: Step) -> list[str]:
+    """The stages of a step's experiments."""
+    return [f"run:{run.id}" for run in step.experiments]
 
 
 class _Shown:
@@ -322,6 +379,13 @@ class _Shown:
 def _merge(truths: Truths, found: Truths) -> None:
     for question, stages in found.items():
         truths.setdefault(question, {}).update(stages)
+
+
+def _bare(problem: object) -> str:
+    """A refusal without what says the same again: where it was."""
+    return re.sub(
+        r"^(The (step|scene) [\w-]+ cannot be opened\. )?(The scenario stopped: )?", "", str(problem)
+    )
 
 
 def play_lesson(library: Library, lesson: Lesson) -> tuple[int, list[Finding]]:

@@ -7,6 +7,7 @@ Conditions are kept as text that is known to be good: each learner's session com
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from server.language import Directive, Match
 from server.language.vocabulary import Kind
@@ -360,6 +361,8 @@ class Lesson:
     steps: tuple[Step, ...]
     language: str | None = None
     """Into which its texts are translated; `None`: they are as the file has them."""
+    path: Path | None = None
+    """Where its file lies; `None`: it was read from a text."""
 
     def step(self, name: str) -> Step | None:
         """One step by its id."""

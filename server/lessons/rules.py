@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
-from server.lessons.library import Library, scenes_of
+from server.lessons.library import Library, folder_of, scenes_of
 from server.lessons.records import Explain, Lesson, Prose, Question
 
 WORDS_MAX = 120
@@ -27,17 +28,35 @@ COLOURS = re.compile(
 CATCH_ALL = re.compile(r"\b(all|none|any|both) of (the above|these)\b", re.IGNORECASE)
 
 
+RULES = {
+    1: "A lesson has a predict and a do block, steps of few words, and scenes that are told in words.",
+    2: "A goal is not reached at the start nor by waiting, and its solution reaches it on every seed.",
+    3: "A nudge's misfire brings up this nudge and does not reach the goal.",
+    4: "On every seed exactly the options without `mis` fit what is measured, every wrong one says `mis` and "
+    "`why`, and every `expect` holds.",
+    5: "The right option does not show by its length, its words or its place.",
+    6: "Beliefs are known, and met by a question or nudge and by a quiz; what is needed was taught before.",
+    8: "A scene has few enough nodes to be seen on a wall.",
+}
+"""The rules of the format of lessons, by number."""
+
+
 class Finding(NamedTuple):
     """Something that a file does not keep."""
 
     file: str
     line: int
     rule: int
-    """The number of the rule in the format of lessons; 0: it could not be played."""
+    """Which of `RULES`; 0: it could not be played."""
     says: str
 
     def __str__(self) -> str:
-        return f"{self.file}, line {self.line} (rule {self.rule}): {self.says}"
+        return f"{self.file}, line {self.line}: {self.says}"
+
+
+def rules_of(findings: Iterable[Finding]) -> list[str]:
+    """What the rules say that were not kept."""
+    return [RULES[number] for number in sorted({each.rule for each in findings}) if number in RULES]
 
 
 def check_text(library: Library, lesson: Lesson) -> Iterator[Finding]:
@@ -86,19 +105,21 @@ def _question(lesson: Lesson, question: Question) -> Iterator[Finding]:
 
     for option in question.options:
         if CATCH_ALL.search(option.text):
-            yield finding(5, f"the option {option.id} is a catch-all.", option.line)
+            yield finding(5, f"the option {option.id!r} is a catch-all.", option.line)
     if question.measure is None:
         for option in question.options:
-            if not option.why:
-                yield finding(4, f"the option {option.id} needs a why.", option.line)
-            if option.id == question.answer and option.misconception:
-                yield finding(4, "the right option is no misconception.", option.line)
-            if option.id != question.answer and not option.misconception:
-                yield finding(4, f"the wrong option {option.id} needs a misconception `mis`.", option.line)
+            name, is_right = repr(option.id), option.id == question.answer
+            lacks = [] if is_right or option.misconception else ["`mis`"]
+            lacks += [] if option.why else ["`why`"]
+            if lacks:
+                kind = "right" if is_right else "wrong"
+                yield finding(4, f"the option {name} is {kind} and needs {' and '.join(lacks)}.", option.line)
+            if is_right and option.misconception:
+                yield finding(4, f"the option {name} is right and must not have a `mis`.", option.line)
     else:
         for option in question.options:
             if option.misconception and not option.why:
-                yield finding(4, f"the wrong option {option.id} needs a why.", option.line)
+                yield finding(4, f"the option {option.id!r} is wrong and needs `why`.", option.line)
     if question.choice == "one":
         yield from _lengths(lesson, question)
 
@@ -112,18 +133,21 @@ def right_ids(question: Question) -> list[str]:
 
 def _lengths(lesson: Lesson, question: Question) -> Iterator[Finding]:
     right = right_ids(question)
-    if len(right) != 1:
-        here = ", ".join(right) or "none"
-        says = f"{question.id}: exactly one option has no `mis` and so is right; here: {here}."
-        yield Finding(lesson.file, question.line, 4, says)
+    if len(right) != 1:  # Playing it tells which option lacks its `mis`, or has one too many.
         return
     wrong = [len(option.text) for option in question.options if option.id not in right]
     option = question.option(right[0])
     if option is not None and wrong and len(option.text) > LONGER_MAX * max(wrong):
-        says = (
-            f"{question.id}: the right option is {len(option.text)} characters long, the longest wrong one "
-        )
-        yield Finding(lesson.file, option.line, 5, f"{says}{max(wrong)}: it gives itself away.")
+        long = f"{len(option.text)} characters long, the longest wrong one {max(wrong)}"
+        says = f"{question.id}: the right option {option.id!r} is {long}: it gives itself away."
+        yield Finding(lesson.file, option.line, 5, says)
+
+
+def _table(library: Library, lesson: Lesson) -> str:
+    """The file in which the beliefs behind a lesson's answers belong, as one may type it here."""
+    folder = library.folders[-1] if lesson.path is None else folder_of(lesson.path)
+    path, here = folder.absolute() / "misconceptions.yaml", Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def _misconceptions(library: Library, lesson: Lesson) -> Iterator[Finding]:
@@ -140,7 +164,8 @@ def _misconceptions(library: Library, lesson: Lesson) -> Iterator[Finding]:
                 used.setdefault(nudge.misconception, nudge.line)
     for name, line in used.items():
         if name not in library.misconceptions:
-            says = f"{name} is not in misconceptions.yaml: add its belief there."
+            row, table = f"{name}: {{ belief: …, tempting: … }}", _table(library, lesson)
+            says = f"{name} is not in misconceptions.yaml: write `{row}` into {table}."
             yield Finding(lesson.file, line, 6, says)
     for name in lesson.misconceptions:
         if name not in used:

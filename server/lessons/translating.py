@@ -13,7 +13,7 @@ from typing import TextIO
 
 from server import resources
 from server.cluster.commands import CommandRefused
-from server.lessons.library import Library
+from server.lessons.library import OWN_FOLDERS, Library
 from server.lessons.loader import load_lesson
 from server.lessons.playing import Player
 from server.lessons.records import Lesson
@@ -34,19 +34,17 @@ GREEN, BAD_USE = 0, 2
 """Exit statuses."""
 GAPS_MAX = 10
 """Of each kind, how many gaps are named when the overlay itself is not what is checked."""
-FOLDERS = {"interview": "interview", "challenges": "challenge"}
-"""In which folder a kind other than a lesson lies."""
 
 
 def kind_of(path: Path) -> str:
     """What a file is, by its folder."""
-    return FOLDERS.get(path.resolve().parent.name, "lesson")
+    return OWN_FOLDERS.get(path.resolve().parent.name, "lesson")
 
 
 def overlay_path(path: Path, language: str) -> Path:
     """Where the overlay of a lesson's file lies: in a folder of its language beside the lessons."""
     folder = path.resolve().parent
-    if folder.name in FOLDERS:
+    if folder.name in OWN_FOLDERS:
         return folder.parent / language / folder.name / f"{path.stem}.yaml"
     return folder / language / f"{path.stem}.yaml"
 
@@ -54,7 +52,7 @@ def overlay_path(path: Path, language: str) -> Path:
 def language_of(path: Path) -> str | None:
     """The language of an overlay by its folder; `None` when it is no overlay."""
     folder = path.resolve().parent
-    name = folder.parent.name if folder.name in FOLDERS else folder.name
+    name = folder.parent.name if folder.name in OWN_FOLDERS else folder.name
     return name if path.suffix == ".yaml" and LOCALE.fullmatch(name) else None
 
 
