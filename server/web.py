@@ -211,10 +211,12 @@ def _error_page(problem: HTTPException) -> flask.Response:
     is_plain = problem.description is None or problem.description == NotFound.description
     says = "There is no such page here." if code == 404 and is_plain else problem.description or problem.name
     if flask.request.path.endswith(".json"):
+        says = problem.fault if isinstance(problem, web_lessons.LeftOut) else says
         return _coded(flask.jsonify({"ok": False, "error": {"says": says}}), code)
     theme = flask.request.args.get("theme") if flask.request.endpoint == "embed" else None
     fixed_theme = theme if theme in web_sharing.THEMES else None
-    html = flask.render_template("missing.html", says=says, fixed_theme=fixed_theme)
+    fault = problem.fault if isinstance(problem, web_lessons.LeftOut) else None
+    html = flask.render_template("missing.html", says=says, fault=fault, fixed_theme=fixed_theme)
     return _coded(flask.make_response(html), code)
 
 

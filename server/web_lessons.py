@@ -5,16 +5,19 @@ What a learner does goes over the socket like everything else; here are only wha
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
 import flask
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import NotFound, ServiceUnavailable
 
 from server.cluster.commands import CommandRefused
 from server.lessons import documents
-from server.lessons.library import Library
+from server.lessons.library import Broken, Library
 from server.lessons.records import Lesson
+
+log = logging.getLogger(__name__)
 
 Page = Callable[..., flask.Response]
 """Renders a template for a visitor who has, or gets, a room."""
@@ -28,6 +31,14 @@ NAMES = {"lesson": "lessons", "interview": "questions", "challenge": "challenges
 
 SPOKEN = {*FOLDERS.values(), *(f"{kind}_{what}" for kind in FOLDERS for what in ("page", "print"))}
 """Pages whose texts may be translated."""
+
+
+class LeftOut(ServiceUnavailable):
+    """A lesson whose file cannot be read at present: for its author, who may be mending it."""
+
+    def __init__(self, called: str, fault: Broken) -> None:
+        super().__init__(f"This {called} cannot be shown at present.")
+        self.fault = fault.says
 
 
 def add_routes(app: flask.Flask, library: Library, page: Page, answer: Answer) -> None:
@@ -68,6 +79,9 @@ def _add_kind(app: flask.Flask, library: Library, kind: str, page: Page, answer:
         library.refresh()
         lesson = library.shelf(kind).get(name)
         if lesson is None:
+            fault = library.fault(kind, name)
+            if fault is not None:
+                raise LeftOut(named.removesuffix("s"), fault)
             raise NotFound(f"There is no {named.removesuffix('s')} called {name[:60]} here.")
         return lesson
 
@@ -119,11 +133,15 @@ def _language(library: Library) -> str | None:
 
 def framed(library: Library, name: str, step: str | None) -> dict[str, Any] | None:
     """What a frame shows of a lesson; `None` when there is none of this name. Raises `NotFound` when it has
-    no such step."""
+    no such step, `LeftOut` when its file cannot be read."""
     library.refresh()
     try:
         lesson = library.find(name)
     except CommandRefused:
+        for kind, called in NAMES.items():
+            fault = library.fault(kind, name)
+            if fault is not None:
+                raise LeftOut(called.removesuffix("s"), fault) from None
         return None
     if step is not None and lesson.step(step) is None:
         raise NotFound(f"The lesson {lesson.id} has no step called {step[:60]}.")
@@ -138,8 +156,11 @@ def framed(library: Library, name: str, step: str | None) -> dict[str, Any] | No
 
 
 def watch(library: Library) -> None:
-    """Look for changed files; a file that cannot be read is named on the index."""
+    """Look for changed files; a file that cannot be read is named on the index, and in the terminal once for
+    each time that it is saved."""
     try:
         library.refresh()
     except (CommandRefused, OSError):  # A folder that is just being moved: the next look is soon.
         return
+    for fault in library.news():
+        log.warning("%s It is left out until it is mended: %s", fault.says, fault.path)

@@ -306,6 +306,12 @@ def test_a_file_is_checked_with_what_lies_beside_it(tmp_path: Path) -> None:
     status, text = printed([own / "01-small.md"])
     assert status == 1
     assert f"into {own / 'misconceptions.yaml'}." in text
+    (own / "scenes/plain.yaml").write_text("title: [")
+    status, text = printed([own / "01-small.md"])
+    assert status == 1
+    assert text.startswith("✗ plain.yaml, line 1: this is not YAML")
+    assert "    line 1: there is no scene plain." in text
+    assert "cannot be opened" not in text, "it follows from that"
 
 
 @pytest.mark.parametrize(

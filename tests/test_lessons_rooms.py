@@ -400,7 +400,7 @@ def test_a_file_that_breaks_is_named_on_the_index(app: flask.Flask, small: Libra
     path = small.folders[0] / "01-small.md"
     path.write_text("nothing")
     assert b"front matter" in browser.get("/lessons").data
-    assert browser.get("/lessons/small").status_code == 404
+    assert browser.get("/lessons/small").status_code == 503
     path.write_text(SMALL)
     assert browser.get("/lessons/small").status_code == 200
 

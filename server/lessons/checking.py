@@ -13,7 +13,7 @@ from typing import TextIO
 from server import resources
 from server.cluster.commands import CommandRefused
 from server.lessons.fields import IDENTIFIER
-from server.lessons.library import Library, folder_of
+from server.lessons.library import Library, folder_of, scenes_of
 from server.lessons.loader import load_lesson
 from server.lessons.playing import Player, all_findings
 from server.lessons.records import Lesson
@@ -60,6 +60,12 @@ def check(files: list[Path], folder: Path | None, out: TextIO) -> int:
     library = Library(_folders_for(files, folder))
     total, failures = 0, 0
     if files:
+        # Of what lies beside the files: scenes and tables, on which they may depend.
+        beside = {place for path in files for place in (folder_of(path), folder_of(path) / "scenes")}
+        for broken in library.broken:
+            if broken.path.suffix == ".yaml" and broken.path.resolve().parent in beside:
+                failures += 1
+                print(f"✗ {broken.says}", file=out)
         for path in files:
             count, failed = _check_file(library, path, out)
             total, failures = total + count, failures + failed
@@ -98,7 +104,9 @@ def _check_file(library: Library, path: Path, out: TextIO) -> tuple[int, int]:
 def _check_lesson(library: Library, lesson: Lesson, out: TextIO) -> tuple[int, int]:
     findings = list(check_text(library, lesson))
     player = Player(library, lesson)
-    player.play()
+    can_begin = all(name in library.scenarios for name in scenes_of(lesson))
+    if can_begin:
+        player.play()
     count = player.assertions
     found = all_findings(iter([*findings, *player.findings]))
     mark, wip = ("✗" if found or not count else "✓"), (" (wip)" if lesson.status == "wip" else "")
@@ -110,7 +118,7 @@ def _check_lesson(library: Library, lesson: Lesson, out: TextIO) -> tuple[int, i
         print(f"    line {finding.line}: {finding.says}", file=out)
     _explain(found, out)
     failed = len(found) or (0 if count else 1)
-    for overlay in library.overlays.get(lesson.id, {}).values():
+    for overlay in library.overlays.get(lesson.id, {}).values() if can_begin else ():
         more, faults = check_overlay(library, lesson, overlay, player, out)
         count, failed = count + more, failed + faults
     return count, failed

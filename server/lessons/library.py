@@ -22,7 +22,7 @@ from server.scenario import Scenario, load_scenario
 KINDS = {"lesson": "*.md", "interview": "interview/*.md", "challenge": "challenges/*.md"}
 """Where the files of each kind lie in a folder of lessons."""
 OWN_FOLDERS = {"interview": "interview", "challenges": "challenge"}
-"""The folders in it, and what lies there."""
+"""The folders in it that hold another kind than lessons, and which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,16 @@ class Broken:
 
     file: str
     says: str
+    path: Path
+
+    def is_of(self, kind: str, name: str) -> bool:
+        """Whether it would be the lesson, question or challenge of this name."""
+        own_kind = OWN_FOLDERS.get(self.path.parent.name, "lesson")
+        return self.path.suffix == ".md" and own_kind == kind and scene_id(self.path) == name
+
+    def is_scene(self, name: str) -> bool:
+        """Whether it would be the scene of this name."""
+        return self.path.parent.name == "scenes" and scene_id(self.path) == name
 
 
 T = TypeVar("T")
@@ -55,6 +65,8 @@ class Library:
         self._spoken: dict[tuple[str, str], tuple[Lesson, Overlay, Lesson]] = {}
         self._stamps: dict[Path, Stamp] | None = None
         self._read: dict[Path, tuple[Stamp, object]] = {}
+        self._told: dict[Path, tuple[Stamp | None, str]] = {}
+        """Of each broken file, in which state and with what words it was told."""
         self.refresh()
 
     @property
@@ -67,9 +79,22 @@ class Library:
         `CommandRefused`."""
         everything = {**self.challenges, **self.interview, **self.lessons}
         if name not in everything:
+            for fault in (each for kind in KINDS if (each := self.fault(kind, name)) is not None):
+                raise CommandRefused(fault.says)
             known = ", ".join([*self.lessons, *self.interview, *self.challenges]) or "none"
             raise CommandRefused(f"There is no lesson called {name}. There are: {known}.")
         return self.spoken(everything[name], language)
+
+    def fault(self, kind: str, name: str) -> Broken | None:
+        """Why there is nothing of this name; `None` when there is, or when it has no file either."""
+        return next((each for each in self.broken if each.is_of(kind, name)), None)
+
+    def news(self) -> list[Broken]:
+        """The files that were left out since this was last asked: each once, until it changes."""
+        now = {each.path: ((self._stamps or {}).get(each.path), each.says) for each in self.broken}
+        new = [each for each in self.broken if self._told.get(each.path) != now[each.path]]
+        self._told = now
+        return new
 
     def spoken(self, lesson: Lesson, language: str | None) -> Lesson:
         """The lesson in a language, as far as it is translated."""
@@ -143,7 +168,7 @@ class Library:
                     if overlay.lesson not in known:
                         raise CommandRefused(f"{overlay.file}: there is no lesson called {overlay.lesson}.")
                 except CommandRefused as problem:
-                    self.broken.append(Broken(f"{language}/{path.name}", str(problem)))
+                    self.broken.append(Broken(f"{language}/{path.name}", str(problem), path))
                     continue
                 self.overlays.setdefault(overlay.lesson, {})[language] = overlay
 
@@ -157,7 +182,9 @@ class Library:
                 try:
                     name, record = self._once(path, read)
                 except CommandRefused as problem:
-                    self.broken.append(Broken(path.name, str(problem)))
+                    self.broken.append(Broken(path.name, str(problem), path))
+                    # What it was to replace would pass for it.
+                    found.pop(scene_id(path), None)
                     continue
                 found[name] = record
         return found
@@ -179,8 +206,11 @@ class Library:
     def _has_its_scene(self, lesson: Lesson) -> bool:
         missing = [name for name in scenes_of(lesson) if name not in self.scenarios]
         if missing:
+            fault = next((each for each in self.broken if each.is_scene(missing[0])), None)
             says = f"{lesson.file}: there is no scene {missing[0]!r} among the scenario files."
-            self.broken.append(Broken(lesson.file, says))
+            if fault is not None:
+                says = f"{lesson.file}: its scene {missing[0]!r} cannot be read. {fault.says}"
+            self._leave_out(lesson, says)
         return not missing
 
     def _is_alone(self, lesson: Lesson) -> bool:
@@ -188,8 +218,11 @@ class Library:
         other = self.lessons.get(lesson.id) or self.interview.get(lesson.id)
         if other is not None:
             says = f"{lesson.file}: the id {lesson.id} is that of {other.file}: choose another name."
-            self.broken.append(Broken(lesson.file, says))
+            self._leave_out(lesson, says)
         return other is None
+
+    def _leave_out(self, lesson: Lesson, says: str) -> None:
+        self.broken.append(Broken(lesson.file, says, lesson.path or Path(lesson.file)))
 
 
 def scenes_of(lesson: Lesson) -> list[str]:

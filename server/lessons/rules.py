@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 from server.lessons.library import Library, folder_of, scenes_of
@@ -144,10 +143,9 @@ def _lengths(lesson: Lesson, question: Question) -> Iterator[Finding]:
 
 
 def _table(library: Library, lesson: Lesson) -> str:
-    """The file in which the beliefs behind a lesson's answers belong, as one may type it here."""
+    """The file in which the beliefs behind a lesson's answers belong."""
     folder = library.folders[-1] if lesson.path is None else folder_of(lesson.path)
-    path, here = folder.absolute() / "misconceptions.yaml", Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+    return str(folder.absolute() / "misconceptions.yaml")
 
 
 def _misconceptions(library: Library, lesson: Lesson) -> Iterator[Finding]:
