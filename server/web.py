@@ -107,7 +107,11 @@ def create_app(rooms: Rooms, catalogue: Catalogue, *, async_mode: str = "threadi
     page = _add_pages(app, rooms)
     _add_data(app, rooms, catalogue)
     if catalogue.library is not None:
-        web_lessons.add_routes(app, catalogue.library(), page, _kept_answer)
+
+        def in_turns(work: Generator[None, None, Result]) -> Result:
+            return cast(Sockets, app.extensions["sockets"]).in_turns(work)
+
+        web_lessons.add_routes(app, catalogue.library(), page, _kept_answer, in_turns)
     web_progress.add_routes(app, rooms, lambda: room_key(flask.request.cookies.get(COOKIE), secret))
     _add_static(app)
     app.after_request(_add_headers)

@@ -13,7 +13,7 @@ import flask
 from werkzeug.exceptions import NotFound, ServiceUnavailable
 
 from server.cluster.commands import CommandRefused
-from server.lessons import documents
+from server.lessons import documents, handout
 from server.lessons.library import Broken, Library
 from server.lessons.records import Lesson
 
@@ -23,6 +23,8 @@ Page = Callable[..., flask.Response]
 """Renders a template for a visitor who has, or gets, a room."""
 Answer = Callable[[object], flask.Response]
 """JSON that a browser may keep until it changes."""
+InTurns = Callable[[handout.Work], dict[str, dict[str, Any]]]
+"""Does long work a slice at a time, so that everybody else gets their turn."""
 FOLDERS = {"lesson": "lessons", "interview": "interview", "challenge": "challenges"}
 """Under which address each kind is found."""
 NAMES = {"lesson": "lessons", "interview": "questions", "challenge": "challenges"}
@@ -41,7 +43,7 @@ class LeftOut(ServiceUnavailable):
         self.fault = fault.says
 
 
-def add_routes(app: flask.Flask, library: Library, page: Page, answer: Answer) -> None:
+def add_routes(app: flask.Flask, library: Library, page: Page, answer: Answer, in_turns: InTurns) -> None:
     """Add the pages of every kind and the tables."""
 
     def keep_language(endpoint: str, values: dict[str, Any]) -> None:
@@ -50,7 +52,7 @@ def add_routes(app: flask.Flask, library: Library, page: Page, answer: Answer) -
 
     app.url_defaults(keep_language)
     for kind in FOLDERS:
-        _add_kind(app, library, kind, page, answer)
+        _add_kind(app, library, kind, page, answer, in_turns)
 
     def glossary() -> flask.Response:
         library.refresh()
@@ -71,9 +73,12 @@ def add_routes(app: flask.Flask, library: Library, page: Page, answer: Answer) -
     app.add_url_rule("/misconceptions.json", "misconceptions_data", misconceptions)
 
 
-def _add_kind(app: flask.Flask, library: Library, kind: str, page: Page, answer: Answer) -> None:
+def _add_kind(
+    app: flask.Flask, library: Library, kind: str, page: Page, answer: Answer, in_turns: InTurns
+) -> None:
     folder = FOLDERS[kind]
     named = NAMES[kind]
+    handouts = handout.Handouts(library)
 
     def find(name: str) -> Lesson:
         library.refresh()
@@ -109,8 +114,12 @@ def _add_kind(app: flask.Flask, library: Library, kind: str, page: Page, answer:
         return page(template, lesson=shown, step=step, place=shelf.index(lesson.id) + 1, count=len(shelf))
 
     def print_page(name: str) -> flask.Response:
-        shown = documents.document(library, find(name), language=_language(library))
-        return page("lesson_print.html", lesson=shown)
+        lesson, language = find(name), _language(library)
+        answers = None
+        if "answers" in flask.request.args:
+            answers = handout.answers(library.spoken(lesson, language), in_turns(handouts.truths(lesson)))
+        shown = documents.document(library, lesson, language=language)
+        return page("lesson_print.html", lesson=shown, answers=answers)
 
     def data(name: str) -> flask.Response:
         with_notes = flask.request.args.get("audience") == "presenter"

@@ -26,7 +26,18 @@ CONTRACT = {"cluster", "cluster.commands", "cluster.events", "cluster.messages",
 """The core's words and values: what readers of a run may know of it."""
 
 MAY_IMPORT: dict[str, set[str]] = {
-    "__main__": {"bench", "explore", "guarantees", "language", "lessons", "run", "service", "store", "web"},
+    "__main__": {
+        "bench",
+        "explore",
+        "guarantees",
+        "language",
+        "lessons",
+        "resources",
+        "run",
+        "service",
+        "store",
+        "web",
+    },
     "service": {
         "compare",
         *CONTRACT,

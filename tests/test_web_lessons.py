@@ -12,7 +12,11 @@ import pytest
 from flask.testing import FlaskClient
 
 from server import service, web, web_lessons
+from server.lessons import handout
+from server.lessons.handout import Handouts, Work
 from server.lessons.library import Library
+from server.lessons.play import LessonPlay
+from server.lessons.playing import Player, Truths
 from server.store import Store
 from tests.small_lesson import SCENE, SMALL, folder, library
 
@@ -21,6 +25,14 @@ from tests.small_lesson import SCENE, SMALL, folder, library
 def browser() -> FlaskClient:
     """A visitor of the real pages."""
     app = web.create_app(service.open_rooms(Store(None)), service.CATALOGUE)
+    app.testing = True
+    return app.test_client()
+
+
+def browser_of(found: Library) -> FlaskClient:
+    """A visitor of pages with these lessons alone."""
+    catalogue = replace(service.CATALOGUE, library=lambda: found)
+    app = web.create_app(service.open_rooms(Store(None)), catalogue)
     app.testing = True
     return app.test_client()
 
@@ -43,18 +55,83 @@ def test_every_belief_leads_to_what_refutes_it(browser: FlaskClient) -> None:
     assert [link for link in links if browser.get(unescape(link)).status_code != 200] == []
 
 
+# --- on paper ------------------------------------------------------------------------------------
+
+
+def test_the_handout_has_what_was_measured_when_it_is_asked_for(tmp_path: Path) -> None:
+    """Each experiment's values, the right options and one way to each goal; else none of them, and blanks."""
+    browser = browser_of(library(tmp_path))
+    blank = browser.get("/lessons/small/print").text
+    assert 'data-answers="no"' in blank
+    assert 'class="answer"' not in blank
+    assert 'class="right"' not in blank
+    text = re.sub(r"<(?!b>|/b>)[^>]*>", "", unescape(browser.get("/lessons/small/print?answers").text))
+    for told in (
+        "<b>One way</b>write x 1\nwait 3s",
+        "<b>Right</b> None yet",
+        "<b>Measured</b> 0 How many followers have it at once?",
+        "<b>Held</b> lag(B) == 1",
+        "<b>Right</b> A message later You saw it.",
+        "<b>Measured</b> 1 How many OKs?",
+    ):
+        assert told in text, told
+    assert 'data-answers="yes"' in browser.get("/lessons/small/print?answers").text
+
+
+def test_what_a_handout_needs_is_played_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until the file or its scene changes; and it is what the check measures."""
+    found = library(tmp_path)
+    handouts, played = Handouts(found), []
+    begun = LessonPlay.performing
+    monkeypatch.setattr(
+        LessonPlay, "performing", lambda play, act, events: played.append(act) or begun(play, act, events)
+    )
+
+    def truths() -> Truths:
+        played.clear()
+        return done(handouts.truths(found.lessons["small"]))
+
+    player = Player(found, found.lessons["small"])
+    player.play()
+    assert truths() == player.truths[0][1]
+    assert played
+    assert truths() == player.truths[0][1]
+    assert not played
+    (tmp_path / "scenes/plain.yaml").write_text(SCENE + "seed: 5\n")
+    found.refresh()
+    truths()
+    assert played
+
+
+def test_a_handout_is_not_played_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes too long stays blank, and so does what breaks off."""
+    found = library(tmp_path)
+    monkeypatch.setattr(handout, "SLICES_MAX", 1)
+    short = done(Handouts(found).truths(found.lessons["small"]))
+    monkeypatch.undo()
+    assert short.keys() < done(Handouts(found).truths(found.lessons["small"])).keys()
+    refused = SMALL.replace('do: [ "write y 1"', 'do: [ "resume B"')
+    small = library(tmp_path / "refused", refused)
+    known = handout.answers(small.lessons["small"], done(Handouts(small).truths(small.lessons["small"])))
+    assert "bet" not in known["questions"]
+    assert known["questions"]["seen"]["said"] == "1"
+    page = browser_of(small).get("/lessons/small/print?answers").text
+    assert "<b>Right</b> None yet" not in page
+
+
+def done(work: Work) -> Truths:
+    """Do the work at once."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value
+
+
 # --- a file that cannot be read ------------------------------------------------------------------
 
 FAULT = SMALL.replace("## look: Look", "## <b>look</b>")
 LINE = FAULT.splitlines().index("## <b>look</b>") + 1
-
-
-def browser_of(found: Library) -> FlaskClient:
-    """A visitor of pages with these lessons alone."""
-    catalogue = replace(service.CATALOGUE, library=lambda: found)
-    app = web.create_app(service.open_rooms(Store(None)), catalogue)
-    app.testing = True
-    return app.test_client()
 
 
 @pytest.mark.parametrize("kind", ["lessons", "interview", "challenges"])

@@ -7,6 +7,7 @@ played again like commands, so a room that is brought back is in the same place 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from server.cluster.commands import CommandRefused
@@ -128,6 +129,19 @@ class LessonPlay(Play):
         """Play something to its end at once. Raises `CommandRefused` when the cluster refuses a part."""
         self.begin(act)
         self._play_script(END_US)
+        self._now_us = max(self._now_us, self.run.now_us)
+        if self.session.stopped is not None:
+            raise CommandRefused(f"The step {act.name} cannot be opened. {self.session.stopped}")
+
+    def performing(self, act: Act, slice_events: int) -> Iterator[None]:
+        """The same as `perform`, after every so many events with a rest. Raises `CommandRefused`."""
+        self.begin(act)
+        rest_at = self.event_count + slice_events
+        while self.session.act is not None and self.step():
+            if self.event_count >= rest_at:
+                rest_at = self.event_count + slice_events
+                yield
+        yield
         self._now_us = max(self._now_us, self.run.now_us)
         if self.session.stopped is not None:
             raise CommandRefused(f"The step {act.name} cannot be opened. {self.session.stopped}")

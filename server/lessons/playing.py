@@ -304,10 +304,10 @@ class Player:
             if play is None:
                 continue
             self._go_through(play, step, seed, linger_us)
-            _merge(truths, play.session.memory.measured)
+            merge(truths, play.session.memory.measured)
             for experiment in step.experiments:
                 if experiment.setup is not None:
-                    _merge(truths, self._apart(step, experiment, seed))
+                    merge(truths, self._apart(step, experiment, seed))
         return truths
 
     def _go_through(self, play: LessonPlay, step: Step, seed: int, linger_us: int) -> None:
@@ -376,7 +376,8 @@ class _Shown:
             self.names.append(nudge.id)
 
 
-def _merge(truths: Truths, found: Truths) -> None:
+def merge(truths: Truths, found: Truths) -> None:
+    """Add what was measured in another run."""
     for question, stages in found.items():
         truths.setdefault(question, {}).update(stages)
 
