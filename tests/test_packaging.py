@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from server import __main__ as command_line
 from server import resources
 from server.__main__ import INSTALL, main
 from tests.serving import ROOT, Server
@@ -71,6 +72,7 @@ def test_a_clone_that_is_not_installed_says_how(
 ) -> None:
     """It does not serve pages that cannot work; the line to type is the README's."""
     monkeypatch.setattr(resources, "folder", lambda name: tmp_path / name)
+    monkeypatch.setattr(command_line, "listen", lambda host, port: pytest.fail("it began to serve"))
     assert main(["serve", "--port", "0", "--data", ":memory:"]) == 2
     printed = capsys.readouterr()
     assert printed.out == ""

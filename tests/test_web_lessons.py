@@ -103,6 +103,19 @@ def test_what_a_handout_needs_is_played_once(tmp_path: Path, monkeypatch: pytest
     assert played
 
 
+def test_a_goal_is_given_time_on_paper_too(tmp_path: Path) -> None:
+    """A solution may end before its last command is done; what is measured is what the check measures."""
+    text = SMALL.replace('solution: [ "write x 1", "wait 3s" ]', 'solution: [ "write x 1" ]')
+    text = text.replace("{ run: bet, probe", "{ do: look, probe")
+    found = library(tmp_path, text)
+    small = found.lessons["small"]
+    player = Player(found, small)
+    player.play()
+    truths = done(Handouts(found).truths(small))
+    assert truths["bet"] == {"do:look": 2}
+    assert truths == player.truths[0][1]
+
+
 def test_a_handout_is_not_played_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes too long stays blank, and so does what breaks off."""
     found = library(tmp_path)
