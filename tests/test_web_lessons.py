@@ -178,7 +178,11 @@ def test_a_fault_of_a_scene_is_named_with_the_lesson(tmp_path: Path) -> None:
     assert browser.get("/lessons/small").status_code == 200
     (tmp_path / "scenes/plain.yaml").write_text("title: [")
     page = unescape(browser.get("/lessons/small").text)
-    assert "01-small.md: its scene 'plain' cannot be read. plain.yaml, line 1: this is not YAML" in page
+    assert (
+        "01-small.md: its scene 'plain' cannot be read. plain.yaml, line 1: this is not YAML: a comma" in page
+    )
+    (tmp_path / "scenes/plain.yaml").write_text("title: Plain\nsettings: { nodes: 99 }\n")
+    assert "cannot be read. plain.yaml: nodes" in unescape(browser.get("/lessons/small").text)
     (tmp_path / "scenes/plain.yaml").write_text(SCENE)
     assert browser.get("/lessons/small").status_code == 200
 

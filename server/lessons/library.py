@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from server.cluster.commands import CommandRefused
-from server.lessons.loader import load_glossary, load_lesson, load_misconceptions
+from server.lessons.fields import load
+from server.lessons.loader import load_glossary, load_lesson, load_misconceptions, read_text
 from server.lessons.opening import Scenes
 from server.lessons.records import Lesson, Misconception, Term
 from server.lessons.translation import BASE, LOCALE, Overlay, lay, load_overlay
@@ -136,7 +137,7 @@ class Library:
             return False
         self._stamps = stamps
         self.broken = []
-        self.scenarios = self._all("scenes/*.yaml", lambda path: (scene_id(path), load_scenario(path)))
+        self.scenarios = self._all("scenes/*.yaml", _scene)
         for kind, pattern in KINDS.items():
             found = self._all(pattern, lambda path, kind=kind: _named(load_lesson(path, kind)))  # type: ignore[misc]
             in_order = sorted(found.values(), key=lambda lesson: (lesson.number, lesson.id))
@@ -263,6 +264,14 @@ def folder_of(path: Path) -> Path:
 def scene_id(path: Path) -> str:
     """A scene's id: its file's name; a number in front only gives the order."""
     return re.sub(r"^\d+-", "", path.stem)
+
+
+def _scene(path: Path) -> tuple[str, Scenario]:
+    try:
+        return scene_id(path), load_scenario(path)
+    except CommandRefused:
+        load(read_text(path), path.name, 1, "")  # What is no YAML is told in plain words there.
+        raise
 
 
 def _named(lesson: Lesson) -> tuple[str, Lesson]:
