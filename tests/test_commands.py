@@ -13,6 +13,8 @@ from server.cluster.events import (
     CommandAccepted,
     ElectionTimerSet,
     LeaderStarted,
+    NodeRestarted,
+    NodeResumed,
     OperationEnded,
     RequestRefused,
     SettingChanged,
@@ -103,6 +105,8 @@ REFUSALS: list[tuple[Sequence[Command], Command, str]] = [
     (DEAD, commands.Kill("followers"), "A, B and C are already dead."),
     ((), commands.Restart("B"), "B is not dead: only a dead node can be restarted."),
     ((commands.Pause("B"),), commands.Restart("B"), "B is not dead"),
+    ((), commands.Restart("followers"), "B and C are not dead: only a dead node can be restarted."),
+    ((), commands.Resume("followers"), "B and C are not paused."),
     (NO_LEADER, commands.Pause("A"), "A is dead: only a running node can be paused."),
     ((commands.Pause("B"),), commands.Pause("B"), "B is paused: only a running node can be paused."),
     ((), commands.Resume("B"), "B is up, not paused."),
@@ -291,3 +295,20 @@ def test_failover_can_be_switched_both_ways_while_running() -> None:
     after(run, 60 * SECOND)
     assert run.leader() is None
     assert happened(run, ElectionTimerSet)[-1].fires_at_us is None
+
+
+def test_a_role_word_that_names_several_brings_all_of_them_back() -> None:
+    """Those that need it: one that was restarted by itself stays as it is."""
+    run = start()
+    for command in (
+        commands.Kill("followers"),
+        commands.Restart("B"),
+        commands.Restart("followers"),
+        commands.Pause("followers"),
+        commands.Resume("C"),
+        commands.Resume("followers"),
+    ):
+        run.execute(command)
+    assert [node.state for node in run.nodes.values()] == ["up", "up", "up"]
+    assert [event.node for event in happened(run, NodeRestarted)] == ["B", "C"]
+    assert [event.node for event in happened(run, NodeResumed)] == ["C", "B"]

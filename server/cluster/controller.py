@@ -99,12 +99,14 @@ class Controller:
             node.kill()
 
     def restart(self, command: commands.Restart) -> None:
-        """Give power back."""
-        node = self._one(command.node)
-        if node.state != "dead":
-            refuse(f"{node.name} is not dead: only a dead node can be restarted.")
+        """Give power back to one node, or to all dead ones that a role word names."""
+        named = self._nodes(command.node)
+        nodes = [node for node in named if node.state == "dead"]
+        if not nodes:
+            refuse(f"{self._names(named)} not dead: only a dead node can be restarted.")
         self.simulation.accept(command)
-        node.restart()
+        for node in nodes:
+            node.restart()
 
     def pause(self, command: commands.Pause) -> None:
         """Let nodes stand still."""
@@ -117,12 +119,19 @@ class Controller:
             node.pause()
 
     def resume(self, command: commands.Resume) -> None:
-        """Let a paused node run on."""
-        node = self._one(command.node)
-        if node.state != "paused":
-            refuse(f"{node.name} is {node.state}, not paused.")
+        """Let paused nodes run on."""
+        named = self._nodes(command.node)
+        nodes = [node for node in named if node.state == "paused"]
+        if not nodes:
+            state = (
+                f"{named[0].name} is {named[0].state}, not"
+                if len(named) == 1
+                else f"{self._names(named)} not"
+            )
+            refuse(f"{state} paused.")
         self.simulation.accept(command)
-        node.resume()
+        for node in nodes:
+            node.resume()
 
     def add_node(self, command: commands.AddNode) -> None:
         """Let a new node join."""
