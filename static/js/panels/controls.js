@@ -44,6 +44,8 @@ export class Panel {
   #drawn = null;
   /** @type {string | null} */
   #subject = null;
+  /** The run that values are counted for. */
+  #run = -1;
 
   /** @param {Page} page */
   constructor(page) {
@@ -165,6 +167,7 @@ export class Panel {
     const { state } = this.page.store;
     const subject = this.page.subject();
     if (state === null) return;
+    this.#countAnew();
     const before = this.#drawn;
     this.#drawn = state;
     if (before?.settings !== state.settings || before?.nodes !== state.nodes) this.#drawSettings(state);
@@ -178,6 +181,13 @@ export class Panel {
       setText(byId("add-node"), `Add ${state.next_node}`);
     }
     this.#drawScript();
+  }
+
+  /** In a new run, which is no branch of another one, the values to write begin at the first. */
+  #countAnew() {
+    const { run, branches } = this.page.store;
+    if (this.#run !== -1 && run !== this.#run && branches.length < 2) field("value").value = field("value").defaultValue;
+    this.#run = run;
   }
 
   /** @param {ClusterState} state */
