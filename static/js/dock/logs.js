@@ -35,7 +35,9 @@ export class LogsTab {
   constructor(page, redraw) {
     this.page = page;
     this.redraw = redraw;
-    this.indexes = make("div", { className: "log-line log-heads" });
+    const corner = make("span", { className: "log-corner", textContent: "Node" });
+    corner.setAttribute("role", "columnheader");
+    this.indexes = make("div", { className: "log-line log-heads" }, corner);
     this.indexes.setAttribute("role", "row");
     this.table = make("div", { className: "log-grid" }, this.indexes);
     this.table.setAttribute("role", "grid");
