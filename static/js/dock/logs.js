@@ -9,6 +9,8 @@ import { write } from "./rows.js";
 
 /** A column's width in CSS pixels; the style sheet knows it as well. */
 const PITCH = 68;
+/** Where there is no room beside the logs for what the leader knows of each. */
+const isNarrow = matchMedia("(max-width: 900px)");
 const SPARE = 3;
 const TERM_COLOURS = 6;
 
@@ -108,7 +110,7 @@ export class LogsTab {
       write(row.name, node);
       const late = apartWords(state, node);
       const known = leader === null ? undefined : replicaOf(state, leader).progress[node];
-      const about = `${labels[node]}${state.nodes[node].state === "paused" ? ", paused" : ""}, term ${replica.term}${late === "" ? "" : `, ${late}`}${known === undefined ? "" : ` · match ${known.match}, next ${known.next}`}`;
+      const about = `${labels[node]}${state.nodes[node].state === "paused" ? ", paused" : ""}, term ${replica.term}${late === "" ? "" : `, ${late}`}${known === undefined || isNarrow.matches ? "" : ` · match ${known.match}, next ${known.next}`}`;
       write(row.about, about);
       row.element.dataset.state = state.nodes[node].state === "dead" ? "dead" : replica.role;
       const cells = cellsOf(state, node, leader, from, to);
