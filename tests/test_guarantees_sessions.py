@@ -511,6 +511,9 @@ def test_a_promise_without_an_occasion_is_neither_kept_nor_broken() -> None:
     }
     always = {"acknowledged_is_committed"}  # Asynchronous replication does not promise it.
     assert open_promises(stage) == sessions | always | {"bounded_staleness"}
+    for _ in range(2):  # Who found nothing has nothing to lose sight of.
+        stage.read("A", "x", None, 0, 0, client="3")
+    assert open_promises(stage) == sessions | always
     stage.write("A", 1, 1, "x", "1", followers="BC")
     stage.read("A", "x", "1", 1, 1, client="2")
     assert open_promises(stage) == sessions | always

@@ -39,8 +39,8 @@ class Promise:
     claim: str
     """What a person is told while it holds."""
     waits_for: str = ""
-    """What has not happened yet and must, before there is anything to judge: `no client has read a key
-    twice`. Empty where a run is judged from its beginning."""
+    """What has not happened yet and must, before there is anything to judge: `no client has
+    written twice`. Empty where a run is judged from its beginning."""
     is_judged: bool = False
     broken_count: int = 0
     first: Finding | None = None

@@ -62,7 +62,7 @@ class Sessions:
             "read_your_writes",
             "Read your writes",
             "Every read showed its client's own acknowledged writes.",
-            "no client has read a key that it wrote before",
+            "no client has read a key after an OK for a write of its own to it",
         )
     )
     monotonic_reads: Promise = field(
@@ -70,7 +70,7 @@ class Sessions:
             "monotonic_reads",
             "Monotonic reads",
             "No client saw a key go back to an older value.",
-            "no client has read a key twice",
+            "no client has read a key again after it found a value there",
         )
     )
     monotonic_writes: Promise = field(
@@ -86,7 +86,7 @@ class Sessions:
             "writes_follow_reads",
             "Writes follow reads",
             "Every write stands after what its client had read.",
-            "no client has written after a read",
+            "no client has written after it read a value",
         )
     )
     consistent_prefix: Promise = field(
@@ -94,7 +94,7 @@ class Sessions:
             "consistent_prefix",
             "Consistent prefix",
             "No client saw a write without those before it.",
-            "no client has read twice",
+            "no client has read again after it found a value",
         )
     )
 
@@ -118,6 +118,10 @@ class Sessions:
         """An operation begins: what its client knows now is what it may expect."""
         session = self.session(life.client)
         if life.is_mutation:
+            if session.writes:
+                self.monotonic_writes.judge()
+            if session.horizon:
+                self.writes_follow_reads.judge()
             session.writes.append(life.operation)
             return
         own = session.own_writes.get(life.key)
@@ -242,10 +246,6 @@ class Sessions:
     def entry_ordered(self, life: Life, record: Record, partition: Partition) -> list[Finding]:
         """A mutation reached the log that counts: is all there that its client knew before?"""
         session = self.session(life.client)
-        if len(session.writes) > 1:
-            self.monotonic_writes.judge()
-        if session.horizon:
-            self.writes_follow_reads.judge()
         findings = []
         if session.lost:
             findings += self._judge_lost(session, life, partition)

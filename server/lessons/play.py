@@ -129,9 +129,7 @@ class LessonPlay(Play):
         """Play something to its end at once. Raises `CommandRefused` when the cluster refuses a part."""
         self.begin(act)
         self._play_script(END_US)
-        self._now_us = max(self._now_us, self.run.now_us)
-        if self.session.stopped is not None:
-            raise CommandRefused(f"The step {act.name} cannot be opened. {self.session.stopped}")
+        self._performed(act)
 
     def performing(self, act: Act, slice_events: int) -> Iterator[None]:
         """The same as `perform`, after every so many events with a rest. Raises `CommandRefused`."""
@@ -142,6 +140,9 @@ class LessonPlay(Play):
                 rest_at = self.event_count + slice_events
                 yield
         yield
+        self._performed(act)
+
+    def _performed(self, act: Act) -> None:
         self._now_us = max(self._now_us, self.run.now_us)
         if self.session.stopped is not None:
             raise CommandRefused(f"The step {act.name} cannot be opened. {self.session.stopped}")

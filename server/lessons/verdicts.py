@@ -89,7 +89,6 @@ def _order(question: Question, outcomes: list[Outcome], lesson: Lesson) -> Itera
 
 
 def _options(question: Question, outcomes: list[Outcome], lesson: Lesson) -> Iterator[tuple[int, str]]:
-    fitting = outcomes
     if question.choice == "one":
         by_options: dict[tuple[str, ...], list[Outcome]] = {}
         for each in outcomes:
@@ -100,18 +99,18 @@ def _options(question: Question, outcomes: list[Outcome], lesson: Lesson) -> Ite
             yield question.line, f"{_measured(group, lesson)}: {fits}; exactly one must."
         if unfit:  # Which option was meant to be right is not known.
             return
-    unsteady = list(_unsteady(question, fitting, lesson))
+    unsteady = list(_unsteady(question, outcomes, lesson))
     yield from unsteady
     if unsteady:
         return
-    right = {name for each in fitting for name in each.found}
+    right = {name for each in outcomes for name in each.found}
     wrongly = [option for option in question.options if option.id in right and option.misconception]
     for option in wrongly:
-        yield option.line, f"{_measured(fitting, lesson)}: that is {option.id!r}, which has a `mis`."
+        yield option.line, f"{_measured(outcomes, lesson)}: that is {option.id!r}, which has a `mis`."
     for option in question.options:
-        if fitting and not wrongly and option.id not in right and not option.misconception:
+        if outcomes and not wrongly and option.id not in right and not option.misconception:
             needs = "`mis`" if option.why else "`mis` and `why`"
-            says = f"{_measured(fitting, lesson)}: the option {option.id!r} is wrong and needs {needs}."
+            says = f"{_measured(outcomes, lesson)}: the option {option.id!r} is wrong and needs {needs}."
             yield option.line, says
 
 
