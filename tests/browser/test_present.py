@@ -22,6 +22,13 @@ KEEP_CAPTIONS = """() => {
 """Notes every sentence from here on: how long one stays depends on how fast the machine is."""
 
 
+HOLD_UP = """window.holdUp = setInterval(() => {
+  const since = performance.now();
+  while (performance.now() - since < 900);
+}, 60)"""
+"""A page that paints about once a second: at this speed twenty seconds of the run come between two paints."""
+
+
 def on_the_wall(make_context: MakeContext) -> Page:
     """The worked lesson at its prediction, large, playing quickly."""
     page = make_context(viewport={"width": 1920, "height": 1080}).new_page()
@@ -112,6 +119,23 @@ def test_a_step_that_is_come_back_to_is_played_again(make_context: MakeContext) 
     expect(page.locator("#played")).to_be_visible()
     page.keyboard.press("PageDown")
     expect(page.locator(".wall-title")).to_have_text("What can this client say about its write?")
+
+
+def test_of_all_that_comes_at_once_the_loss_is_told(make_context: MakeContext) -> None:
+    """However slow the machine: not what was broken by the loss, nor what came after it."""
+    page = on_the_wall(make_context)
+    page.keyboard.press("3")
+    expect(page.locator('[data-question="bet"] input[value="some"]')).to_be_checked()
+    page.keyboard.press("PageDown")
+    expect(page.locator(".wall-title")).to_have_text("Pull the plug")
+    page.evaluate(KEEP_CAPTIONS)
+    page.evaluate(HOLD_UP)
+    page.keyboard.press("PageDown")
+    expect(page.locator(".wall-title")).to_contain_text("What did the new leader do", timeout=LONG_MS)
+    expect(page.locator("#played")).to_be_hidden(timeout=LONG_MS)
+    page.evaluate("clearInterval(holdUp)")
+    lost = page.locator('[data-echo="bet"] .measured').inner_text()
+    until(page, lambda: f"{lost} acknowledged writes are lost by now" in page.evaluate("captions.join(' ')"))
 
 
 def test_who_rehearsed_begins_again(make_context: MakeContext) -> None:

@@ -12,7 +12,7 @@ const MAIN_VERDICTS = ["durable", "linearizable", "one_leader_per_term", "availa
 /** Below this width, in CSS pixels, the row of verdicts may be wider than the window. */
 const NARROW = 620;
 /** How long a sentence is kept from lighter ones, by its weight. */
-const READING_MS = [0, 700, 3500, 5000];
+const READING_MS = [0, 700, 3500, 5000, 5000];
 /** Where these bring bad news, a promise broke. */
 const BREAKING = ["leader.started", "operation.ended", "commit.advanced", "entry.appended", "entry.applied", "entry.received"];
 /** A client that got no answer and says no more than that: news of the past, which must not displace a loss. */
@@ -20,10 +20,16 @@ const GIVEN_UP = / gives up on .*happened\.$/;
 /** Bad news of which there is much, and which is soon made good. */
 const COMMON = ["message.dropped", "operation.retried"];
 
-/** Losses weigh most, then crashes and who leads, then votes and what went well, then the rest. @param {Telling} telling */
+/** Acknowledged writes are gone. What else breaks with that is told after it. */
+const LOST = /acknowledged writes? (is|are) lost/;
+
+/**
+ * Losses weigh most, then other broken promises, then crashes and who leads, then votes and what went well, then the
+ * rest. @param {Telling} telling
+ */
 function weight({ name, tone, text }) {
   if (name === "operation.ended" && GIVEN_UP.test(text)) return 1;
-  if (tone === "bad" && BREAKING.includes(name)) return 3;
+  if (tone === "bad" && BREAKING.includes(name)) return LOST.test(text) ? 4 : 3;
   if (name === "leader.started" || (tone === "bad" && !COMMON.includes(name))) return 2;
   return tone === "info" || tone === null ? 0 : 1;
 }
@@ -137,12 +143,12 @@ export class Story {
     // Whoever goes to a moment reads of that moment, and at once.
     const isOther = latest.sequence < this.#newest || this.#newest < 0;
     const isChosen = isOther || !this.page.isPlaying;
-    const recent = tellings.slice(Math.max(0, end - 20), end);
-    if (this.page.viewUs !== null && isChosen) this.#newest = (recent.find((each) => each.at_us === latest.at_us) ?? latest).sequence - 1;
-    else if (isOther) this.#newest = latest.sequence - 1;
-    // Of what came at once, the weightiest is told; and it stays long enough to be read.
-    for (const each of recent) {
-      if (each.sequence > this.#newest && weight(each) >= weight(telling)) telling = each;
+    let first = end - 1;
+    if (this.page.viewUs !== null && isChosen) while (first > 0 && tellings[first - 1].at_us === latest.at_us) first--;
+    if (isOther || (this.page.viewUs !== null && isChosen)) this.#newest = tellings[first].sequence - 1;
+    // Of what came at once, however much, the weightiest is told; and it stays long enough to be read.
+    for (let place = end - 1; place >= 0 && tellings[place].sequence > this.#newest; place--) {
+      if (weight(tellings[place]) > weight(telling)) telling = tellings[place];
     }
     const nowMs = performance.now();
     if (!isChosen && nowMs < this.#readUntilMs && weight(telling) < this.#weight && this.#newest !== -1) return;
